@@ -62,23 +62,11 @@ const (
 	Disk   = "disk"
 )
 
-// catalog holds every built-in type once, in the order in which people read
-// them.
-var catalog = []Type{
-	{Name: CPU, Unit: Percent, Help: "Busy time of all cores over the last second; waiting for I/O is idle."},
-	{Name: Memory, Unit: GB, Help: "Memory in use: total less available."},
-	{Name: Disk, Unit: GB, Help: "Used space of the root file system."},
-}
-
 // Types returns the built-in types, in the order in which people read them.
 func Types() []Type { return slices.Clone(catalog) }
 
 // Lookup returns the built-in type of that name.
 func Lookup(name string) (Type, bool) {
-	for _, t := range catalog {
-		if t.Name == name {
-			return t, true
-		}
-	}
-	return Type{}, false
+	t, ok := byName[name]
+	return t, ok
 }

@@ -1,0 +1,57 @@
+package collect
+
+import (
+	"context"
+
+	"github.com/vitals-rpc/vitals/metric"
+)
+
+// gigabyte is the unit GB in bytes.
+const gigabyte = 1e9
+
+// memoryReading is in bytes.
+type memoryReading struct {
+	total, available, cached, swapTotal, swapFree uint64
+}
+
+type memorySource struct {
+	reader *memoryReader
+
+	used, total, available, cached, swapTotal, swapUsed *metric.Series
+}
+
+func newMemorySource(sys system, host hostSeries) *memorySource {
+	return &memorySource{
+		reader:    newMemoryReader(sys),
+		used:      host.series(metric.Memory),
+		total:     host.series("memory_total"),
+		available: host.series("memory_available"),
+		cached:    host.series("memory_cached"),
+		swapTotal: host.series("swap_total"),
+		swapUsed:  host.series("swap_used"),
+	}
+}
+
+func (s *memorySource) name() string { return "memory" }
+
+func (s *memorySource) collect(ctx context.Context, r *round) error {
+	m, err := s.reader.read(ctx)
+	if err != nil {
+		return err
+	}
+	r.add(s.used, float64(less(m.total, m.available))/gigabyte)
+	r.add(s.total, float64(m.total)/gigabyte)
+	r.add(s.available, float64(m.available)/gigabyte)
+	r.add(s.cached, float64(m.cached)/gigabyte)
+	r.add(s.swapTotal, float64(m.swapTotal)/gigabyte)
+	r.add(s.swapUsed, float64(less(m.swapTotal, m.swapFree))/gigabyte)
+	return nil
+}
+
+// less is a-b, or 0 where b is more: the two were read at different moments.
+func less(a, b uint64) uint64 {
+	if b > a {
+		return 0
+	}
+	return a - b
+}

@@ -1,0 +1,4 @@
+package collect
+
+// rootPath is the file system that the metric disk measures.
+const rootPath = `C:\`

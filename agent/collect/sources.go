@@ -1,0 +1,17 @@
+package collect
+
+// newSources makes every source. The processors come first, as they say how
+// many cores the others share.
+func newSources(sys system, host hostSeries, opts Options) []source {
+	return []source{
+		newCPUSource(sys, host),
+		newMemorySource(sys, host),
+		newDiskSource(sys, host),
+		newLoadSource(sys, host),
+		newPressureSource(sys, host),
+		newDiskIOSource(sys, host),
+		newNetworkSource(sys, host),
+		newUptimeSource(host),
+		newSelfSource(sys, host),
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/vitals-rpc/vitals/client"
+)
+
+// caller holds the flags of the commands that ask a server.
+type caller struct {
+	server, protocol, output string
+	timeout                  time.Duration
+}
+
+func (c *caller) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&c.server, "server", "http://localhost:50051", "`URL` of the server")
+	f.StringVar(&c.protocol, "protocol", string(client.Connect), "RPC `protocol`: connect, grpc or grpcweb")
+	f.StringVarP(&c.output, "output", "o", "table", "`format` of the output: table or json")
+	f.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long a call may take; streams have no limit")
+	mustComplete(cmd, "protocol", "connect", "grpc", "grpcweb")
+	mustComplete(cmd, "output", "table", "json")
+}
+
+// mustComplete offers fixed values to the shell's completion.
+func mustComplete(cmd *cobra.Command, flag string, values ...string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // no such flag: a mistake in this program
+	}
+}
+
+// dial makes the client that the flags describe.
+func (c *caller) dial() (*client.Client, error) {
+	protocol, err := client.ParseProtocol(c.protocol)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if c.output != "table" && c.output != "json" {
+		return nil, usageError{fmt.Errorf("output %q is neither table nor json", c.output)}
+	}
+	cl, err := client.New(c.server, client.WithProtocol(protocol), client.WithTimeout(c.timeout),
+		client.WithHeader("User-Agent", "vitals/"+version()))
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return cl, nil
+}
+
+// explain adds to a call's error what the person at the terminal should try.
+func (c *caller) explain(err error) error {
+	if isUnavailable(err) {
+		return fmt.Errorf("%w\nNo answer from %s: is 'vitals serve' running there? Name another server with --server", err, c.server)
+	}
+	return err
+}
+
+// printJSON writes a message as one line of JSON, zero values included.
+func printJSON(w io.Writer, msg proto.Message) error {
+	text, err := protojson.MarshalOptions{EmitUnpopulated: true}.Marshal(msg)
+	if err != nil {
+		return err
+	}
+	// protojson varies its spacing on purpose; scripts want it the same always.
+	var raw json.RawMessage = text
+	line, err := json.Marshal(raw)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", line)
+	return err
+}
+
+// printTable writes rows in aligned columns, the first being the heads.
+func printTable(w io.Writer, rows ...[]string) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		for i, cell := range row {
+			if i > 0 {
+				fmt.Fprint(tw, "\t")
+			}
+			fmt.Fprint(tw, cell)
+		}
+		fmt.Fprintln(tw)
+	}
+	return tw.Flush()
+}

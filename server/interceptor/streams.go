@@ -1,0 +1,78 @@
+package interceptor
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"connectrpc.com/connect/v2"
+)
+
+// Streams bounds how many streaming calls run at once and ends those that run
+// when the server stops. Make one with [NewStreams].
+type Streams struct {
+	limit int64
+	open  atomic.Int64
+
+	mu      sync.Mutex
+	stopped error
+	cancels map[*context.CancelCauseFunc]struct{}
+}
+
+// NewStreams bounds the streaming calls of all connections to limit.
+func NewStreams(limit int) *Streams {
+	return &Streams{limit: int64(limit), cancels: map[*context.CancelCauseFunc]struct{}{}}
+}
+
+// Open returns how many streaming calls run.
+func (s *Streams) Open() int { return int(s.open.Load()) }
+
+// Stop ends every streaming call with reason as the cause of its context, and
+// refuses later ones with it.
+func (s *Streams) Stop(reason error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = reason
+	for cancel := range s.cancels {
+		(*cancel)(reason)
+	}
+}
+
+// Intercept is the interceptor. Unary calls pass by untouched.
+func (s *Streams) Intercept(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		if spec.StreamType == connect.StreamTypeUnary || spec.Schema == nil {
+			return next(ctx, spec, stream)
+		}
+		defer s.open.Add(-1)
+		if s.open.Add(1) > s.limit {
+			return connect.Errorf(connect.CodeResourceExhausted, "the server has its limit of %d streams open; try again later, or ask for several series over one stream", s.limit)
+		}
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		if err := s.track(&cancel); err != nil {
+			return err
+		}
+		defer s.untrack(&cancel)
+		if info, ok := connect.CallInfoForServerContext(ctx); ok {
+			// Buffering proxies hold a stream's messages back unless told.
+			info.ResponseHeader().Set("X-Accel-Buffering", "no")
+		}
+		return next(ctx, spec, stream)
+	}
+}
+
+func (s *Streams) track(cancel *context.CancelCauseFunc) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped == nil {
+		s.cancels[cancel] = struct{}{}
+	}
+	return s.stopped
+}
+
+func (s *Streams) untrack(cancel *context.CancelCauseFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.cancels, cancel)
+}

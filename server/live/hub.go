@@ -1,0 +1,224 @@
+// Package live holds the newest sample of each series and hands what comes in to
+// subscribers. It keeps no history and knows no transport.
+//
+// A publisher never waits for a subscriber: each subscription has a bounded
+// queue, and a reader that falls behind loses the oldest rounds and is told how
+// many samples that cost. No lock is held while anything is sent.
+package live
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/vitals-rpc/vitals/metric"
+)
+
+// Hub is the live state of all hosts. The zero value is not ready; make one with
+// [NewHub]. All its methods are safe for concurrent use.
+type Hub struct {
+	mu    sync.RWMutex
+	hosts map[string]*host
+	subs  map[*Subscription]struct{}
+}
+
+// NewHub returns an empty hub.
+func NewHub() *Hub {
+	return &Hub{hosts: map[string]*host{}, subs: map[*Subscription]struct{}{}}
+}
+
+// host is what is known of one host: a lock of its own keeps hosts out of each
+// other's way.
+type host struct {
+	name string
+	seen atomic.Int64 // newest sample's time, in milliseconds since the epoch
+
+	mu     sync.RWMutex
+	newest map[string]*cell   // by series key
+	byType map[string][]*cell // the series of each metric type, oldest first
+	subs   []*Subscription    // those whose selector takes in this host; replaced, never changed
+}
+
+// cell holds the newest sample of one series, guarded by its host's lock.
+type cell struct{ sample metric.Sample }
+
+// Publish makes the samples the newest of their series and passes them on to the
+// subscribers. It copies what it keeps, so the caller may use the slice again.
+// A sample older than what is there does not replace it and is not passed on:
+// history is the store's business.
+func (h *Hub) Publish(samples []metric.Sample) {
+	for len(samples) > 0 {
+		name := samples[0].Series.Host
+		n := 1
+		for n < len(samples) && samples[n].Series.Host == name {
+			n++
+		}
+		h.host(name).publish(samples[:n])
+		samples = samples[n:]
+	}
+}
+
+// host returns the state of the named host, making it on its first sample.
+func (h *Hub) host(name string) *host {
+	h.mu.RLock()
+	hs := h.hosts[name]
+	h.mu.RUnlock()
+	if hs != nil {
+		return hs
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if hs = h.hosts[name]; hs != nil {
+		return hs
+	}
+	hs = &host{name: name, newest: map[string]*cell{}, byType: map[string][]*cell{}}
+	for sub := range h.subs {
+		if sub.selector.Hosts.Matches(name) {
+			hs.subs = append(hs.subs, sub)
+		}
+	}
+	h.hosts[name] = hs
+	return hs
+}
+
+func (hs *host) publish(samples []metric.Sample) {
+	hs.mu.Lock()
+	subs := hs.subs
+	var fresh []metric.Sample
+	if len(subs) > 0 {
+		fresh = make([]metric.Sample, 0, len(samples))
+	}
+	newest := hs.seen.Load()
+	for _, s := range samples {
+		c := hs.newest[s.Series.Key()]
+		switch {
+		case c == nil:
+			c = &cell{sample: s}
+			hs.newest[s.Series.Key()] = c
+			hs.byType[s.Series.Type] = append(hs.byType[s.Series.Type], c)
+		case s.Time <= c.sample.Time:
+			continue
+		default:
+			c.sample = s
+		}
+		newest = max(newest, s.Time)
+		if fresh != nil {
+			fresh = append(fresh, s)
+		}
+	}
+	hs.seen.Store(newest)
+	hs.mu.Unlock()
+
+	if len(fresh) == 0 {
+		return
+	}
+	for _, sub := range subs {
+		sub.push(fresh)
+	}
+}
+
+// Latest returns the newest sample of a metric type on a host. Where the type
+// has several series, the one without further labels is meant.
+//
+// Errors: *[metric.UnknownHostError], *[metric.UnknownTypeError],
+// *[metric.AmbiguousTypeError].
+func (h *Hub) Latest(hostname, metricType string) (metric.Sample, error) {
+	h.mu.RLock()
+	hs := h.hosts[hostname]
+	h.mu.RUnlock()
+	if hs == nil {
+		return metric.Sample{}, &metric.UnknownHostError{Host: hostname, Known: h.Hosts()}
+	}
+	hs.mu.RLock()
+	defer hs.mu.RUnlock()
+	cells := hs.byType[metricType]
+	if len(cells) == 1 {
+		return cells[0].sample, nil
+	}
+	for _, c := range cells {
+		if len(c.sample.Series.Labels) == 0 {
+			return c.sample, nil
+		}
+	}
+	if len(cells) > 0 {
+		err := &metric.AmbiguousTypeError{Type: metricType, Host: hostname}
+		for _, c := range cells {
+			err.Series = append(err.Series, c.sample.Series)
+		}
+		return metric.Sample{}, err
+	}
+	return metric.Sample{}, &metric.UnknownTypeError{Type: metricType, Host: hostname, Known: hs.types()}
+}
+
+// types returns the host's metric types in order; its lock must be held.
+func (hs *host) types() []string {
+	types := make([]string, 0, len(hs.byType))
+	for t := range hs.byType {
+		types = append(types, t)
+	}
+	slices.Sort(types)
+	return types
+}
+
+// Snapshot returns the newest sample of every series that the selector chooses,
+// ordered by host and series.
+func (h *Hub) Snapshot(sel metric.Selector) []metric.Sample {
+	var out []metric.Sample
+	for _, hs := range h.matching(sel.Hosts) {
+		hs.mu.RLock()
+		for t, cells := range hs.byType {
+			if !sel.Types.Matches(t) {
+				continue
+			}
+			for _, c := range cells {
+				out = append(out, c.sample)
+			}
+		}
+		hs.mu.RUnlock()
+	}
+	slices.SortFunc(out, func(a, b metric.Sample) int {
+		if c := strings.Compare(a.Series.Host, b.Series.Host); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Series.Key(), b.Series.Key())
+	})
+	return out
+}
+
+// matching returns the hosts that m chooses, in no order.
+func (h *Hub) matching(m metric.Match) []*host {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	var out []*host
+	for name, hs := range h.hosts {
+		if m.Matches(name) {
+			out = append(out, hs)
+		}
+	}
+	return out
+}
+
+// Hosts returns the names of the hosts that have reported, in order.
+func (h *Hub) Hosts() []string {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	names := make([]string, 0, len(h.hosts))
+	for name := range h.hosts {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// LastSeen returns the time of the host's newest sample, in milliseconds since
+// the Unix epoch, and whether the host is known.
+func (h *Hub) LastSeen(hostname string) (int64, bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	hs := h.hosts[hostname]
+	if hs == nil {
+		return 0, false
+	}
+	return hs.seen.Load(), true
+}

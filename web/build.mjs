@@ -1,0 +1,127 @@
+// Builds the page: bundles and minifies src/ into dist/, which is committed and
+// embedded in the binary. The same sources give the same bytes, wherever they
+// are built. Fails when the first load weighs more than its budget.
+//
+//   node build.mjs            builds into dist/
+//   node build.mjs --check    fails unless dist/ is what the sources give
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const budget = 100_000; // bytes by gzip: index.html and all that it names
+const root = path.dirname(fileURLToPath(import.meta.url));
+const dist = path.join(root, "dist");
+
+const files = await bundle();
+const again = await bundle();
+if (digest(files) !== digest(again)) throw new Error("two builds of the same sources differ: the build must be deterministic");
+
+if (process.argv.includes("--check")) {
+  if (digest(await readBuild(dist)) !== digest(files)) {
+    console.error("web/dist is not what the sources give: run `npm run build` in web/ and commit the result.");
+    process.exit(1);
+  }
+} else {
+  await rm(dist, { recursive: true, force: true });
+  for (const [name, content] of files) {
+    await mkdir(path.dirname(path.join(dist, name)), { recursive: true });
+    await writeFile(path.join(dist, name), content);
+  }
+}
+weigh(files);
+
+/** bundle returns the files of the build by their names in dist/, sorted. */
+async function bundle() {
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: { vitals: "src/main.ts" },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: ["es2022", "chrome116", "firefox124", "safari17.4"],
+    legalComments: "none", // they go to licenses.txt, in full
+    charset: "utf8",
+    outdir: "dist",
+    write: false,
+    metafile: true,
+    logLevel: "warning",
+  });
+  const output = (extension) => result.outputFiles.find((file) => file.path.endsWith(extension)).contents;
+  const assets = {
+    script: ["vitals.js", output(".js")],
+    style: ["vitals.css", output(".css")],
+    logo: ["logo.svg", await readFile(path.join(root, "src/logo.svg"))],
+  };
+  const built = new Map();
+  let html = await readFile(path.join(root, "src/index.html"), "utf8");
+  for (const [key, [name, content]] of Object.entries(assets)) {
+    const { name: stem, ext } = path.parse(name);
+    const hash = createHash("sha256").update(content).digest("hex").slice(0, 10);
+    const url = `assets/${stem}-${hash}${ext}`;
+    built.set(url, Buffer.from(content));
+    html = html.replaceAll(`{{${key}}}`, `/${url}`);
+  }
+  built.set("index.html", Buffer.from(html.replace(/\n\s*/g, "\n")));
+  built.set("licenses.txt", Buffer.from(await licenses(Object.keys(result.metafile.inputs))));
+  return new Map([...built].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** licenses collects what the bundled packages ask to be kept with copies of them. */
+async function licenses(inputs) {
+  const packages = new Map();
+  for (const input of inputs.filter((name) => name.startsWith("node_modules/")).sort()) {
+    const [, name] = /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input);
+    if (!packages.has(name)) packages.set(name, new Set());
+    const source = await readFile(path.join(root, input), "utf8");
+    // uPlot's header names what its LICENSE file says in full.
+    const header = /^(?:\/\/.*\n)+/.exec(source)?.[0].replace(/^\/\/ ?/gm, "").trim();
+    if (header !== undefined && header.includes("Copyright")) packages.get(name).add(header);
+  }
+  const sections = [];
+  for (const [name, texts] of packages) {
+    const folder = path.join(root, "node_modules", name);
+    const { version, license } = JSON.parse(await readFile(path.join(folder, "package.json"), "utf8"));
+    const file = await readFile(path.join(folder, "LICENSE"), "utf8").catch(() => undefined);
+    if (file !== undefined) texts.add(file.trim());
+    if (texts.size === 0) throw new Error(`${name} has neither a LICENSE file nor a copyright header: its terms must be added by hand`);
+    sections.push([`${name} ${version} (${license})`, ...texts].join("\n\n"));
+  }
+  const rule = `\n\n${"-".repeat(72)}\n\n`;
+  return ["The page of Vitals contains the following software.", ...sections].join(rule) + "\n";
+}
+
+/** weigh prints what the files weigh, and fails over the budget of the first load. */
+function weigh(files) {
+  let total = 0;
+  const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} KB`.padStart(10);
+  console.log(`${"file".padEnd(32)}${"raw".padStart(10)}${"gzip".padStart(10)}`);
+  for (const [name, content] of files) {
+    const compressed = gzipSync(content, { level: 9 }).length;
+    console.log(name.padEnd(32) + kilobytes(content.length) + kilobytes(compressed));
+    if (name !== "licenses.txt") total += compressed;
+  }
+  console.log(`first load: ${total} bytes by gzip of a budget of ${budget}`);
+  if (total > budget) {
+    console.error(`The page is ${total - budget} bytes over its budget: leave something out before raising it.`);
+    process.exitCode = 1;
+  }
+}
+
+async function readBuild(folder) {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const found = new Map();
+  for (const entry of names.filter((one) => one.isFile())) {
+    const file = path.join(entry.parentPath ?? entry.path, entry.name);
+    found.set(path.relative(folder, file).split(path.sep).join("/"), await readFile(file));
+  }
+  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function digest(files) {
+  const hash = createHash("sha256");
+  for (const [name, content] of files) hash.update(`${name}\0${content.length}\0`).update(content);
+  return hash.digest("hex");
+}

@@ -1,0 +1,2 @@
+/** esbuild takes style sheets as modules without exports. */
+declare module "*.css";
