@@ -42,13 +42,13 @@ var catalog = []Type{
 	{Name: "network_receive_errors", Unit: CountPerSecond, Labels: []string{"interface"}, Help: "Packets that came in damaged on a network interface."},
 	{Name: "network_transmit_errors", Unit: CountPerSecond, Labels: []string{"interface"}, Help: "Packets that a network interface failed to send."},
 
-	{Name: "processes", Unit: Count, Help: "Processes that exist, kernel threads among them; counted every 5 seconds."},
+	{Name: "processes", Unit: Count, Help: "Processes that exist, kernel threads among them; counted every 5 seconds (less often where there are thousands)."},
 	{Name: "process_cpu", Unit: Percent, Labels: []string{"process"},
 		Help: "Busiest processes: time of all cores that the processes of one name took, summed over them (by name, not by pid, to keep series few); the first 5, every 5 seconds."},
 	{Name: "process_memory", Unit: GB, Labels: []string{"process"},
 		Help: "Largest processes: resident memory that the processes of one name hold, summed over them (by name, not by pid, so shared pages count for each); the first 5, every 5 seconds."},
 
-	{Name: "temperature", Unit: Celsius, Labels: []string{"sensor"}, Help: "Temperature that a sensor reads, every 5 seconds."},
+	{Name: "temperature", Unit: Celsius, Labels: []string{"sensor"}, Help: "Temperature that a sensor reads, taken every 5 seconds."},
 	{Name: "uptime", Unit: Seconds, Help: "Time since the system started, sleep included."},
 
 	{Name: "agent_cpu", Unit: Percent, Help: "Time of all cores that Vitals itself takes on this host."},

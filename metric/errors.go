@@ -33,14 +33,14 @@ func (e *UnknownTypeError) Error() string {
 	return fmt.Sprintf("metric type %q is not known on host %q; %s", e.Type, e.Host, suggest(e.Type, e.Known, "it has reported none yet"))
 }
 
-// NoSampleError says that a type is known and has no sample yet, as in the first
-// moments of a host.
+// NoSampleError says that a host is known and has sent no sample of the type
+// since the server started.
 type NoSampleError struct {
 	Type, Host string
 }
 
 func (e *NoSampleError) Error() string {
-	return fmt.Sprintf("host %q has no sample of %q yet; try again in a second", e.Host, e.Type)
+	return fmt.Sprintf("host %q has sent no sample of %q since the server started; try again in a second, or query its history", e.Host, e.Type)
 }
 
 // AmbiguousTypeError says that a host has several series of the type, so that

@@ -39,3 +39,16 @@ func Exactly(host, metricType string) Selector {
 func (sel Selector) Matches(s *Series) bool {
 	return sel.Types.Matches(s.Type) && sel.Hosts.Matches(s.Host)
 }
+
+// Selectors chooses what any of them chooses; none at all choose everything.
+type Selectors []Selector
+
+// Matches reports whether a selector chooses the series.
+func (sels Selectors) Matches(s *Series) bool {
+	return len(sels) == 0 || slices.ContainsFunc(sels, func(sel Selector) bool { return sel.Matches(s) })
+}
+
+// MatchesHost reports whether series of the host may be chosen.
+func (sels Selectors) MatchesHost(host string) bool {
+	return len(sels) == 0 || slices.ContainsFunc(sels, func(sel Selector) bool { return sel.Hosts.Matches(host) })
+}

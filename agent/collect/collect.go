@@ -97,7 +97,7 @@ func (c *Collector) Prime(ctx context.Context) {
 // Collect takes one round. Every sample carries the same time: the wall clock's
 // at the round's start. Rates are over the time since the round before, and
 // series without one (a new disk, a counter that was reset) are left out of
-// this round. The slice is valid until the next call of any method; the series
+// this round; processor time needs 50 ms between rounds. The slice is valid until the next call of any method; the series
 // in it are the same pointers from round to round.
 //
 // Some sources measure less often than each round; see [SlowInterval].

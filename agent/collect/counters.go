@@ -98,7 +98,7 @@ func (row *counterRow) observe(r *round, t *counterTable, reading *counterReadin
 		if column.percent && reading.counters[i] == 0 {
 			continue
 		}
-		r.add(row.series[i], column.value(float64(reading.counters[i]-before[i])/seconds))
+		r.addQuotient(row.series[i], column.value(float64(reading.counters[i]-before[i])/seconds))
 	}
 }
 

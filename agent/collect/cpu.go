@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/vitals-rpc/vitals/metric"
 )
@@ -61,6 +62,11 @@ type cpuReading struct {
 	cores []coreTimes
 }
 
+// leastSpan is the shortest time over which processor time is worth a
+// percentage: the kernel counts in ticks of 10 ms, so over less it is 0 or 100
+// by chance.
+const leastSpan = 50 * time.Millisecond
+
 type coreState struct {
 	series *metric.Series
 	before cpuTimes
@@ -72,6 +78,7 @@ type cpuSource struct {
 	host   hostSeries
 	now    cpuReading
 	before cpuTimes
+	at     time.Duration // of before
 	rounds int
 	total  *metric.Series
 	modes  []*metric.Series
@@ -94,6 +101,9 @@ func newCPUSource(sys system, host hostSeries) *cpuSource {
 func (s *cpuSource) name() string { return "cpu" }
 
 func (s *cpuSource) collect(ctx context.Context, r *round) error {
+	if s.rounds > 0 && r.at-s.at < leastSpan {
+		return nil
+	}
 	if err := s.reader.read(ctx, &s.now); err != nil {
 		return err
 	}
@@ -102,14 +112,16 @@ func (s *cpuSource) collect(ctx context.Context, r *round) error {
 	}
 	r.cores = len(s.now.cores)
 	spent := s.now.total.since(s.before)
-	if s.rounds > 0 && spent.total() == 0 {
-		return nil // less than a clock tick since the round before
+	reset := s.now.total.total() < s.before.total()
+	if s.rounds > 0 && !reset && spent.total() == 0 {
+		return nil // the kernel has not counted on since the round before
 	}
 	s.rounds++
-	if s.rounds > 1 {
-		r.add(s.total, 100*spent.busy()/spent.total())
+	s.at = r.at
+	if s.rounds > 1 && !reset {
+		r.addQuotient(s.total, 100*spent.busy()/spent.total())
 		for i, mode := range cpuModes {
-			r.add(s.modes[i], 100*mode.of(spent)/spent.total())
+			r.addQuotient(s.modes[i], 100*mode.of(spent)/spent.total())
 		}
 	}
 	s.before = s.now.total
@@ -126,9 +138,10 @@ func (s *cpuSource) addCore(r *round, core coreTimes) {
 		s.cores[core.id] = state
 	}
 	// A core that was offline in the round before starts with a new baseline.
-	if state.seenAt > 0 && state.seenAt == s.rounds-1 {
+	known := state.seenAt > 0 && state.seenAt == s.rounds-1
+	if known && core.times.total() > state.before.total() {
 		if spent := core.times.since(state.before); spent.total() > 0 {
-			r.add(state.series, 100*spent.busy()/spent.total())
+			r.addQuotient(state.series, 100*spent.busy()/spent.total())
 		}
 	}
 	state.before, state.seenAt = core.times, s.rounds

@@ -31,6 +31,6 @@ func (s *diskSource) collect(ctx context.Context, r *round) error {
 	if err != nil {
 		return fmt.Errorf("space of %s: %w", s.root, err)
 	}
-	r.add(s.used, float64(size.used)/gigabyte)
+	r.addUse(s.used, size.used)
 	return nil
 }

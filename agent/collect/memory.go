@@ -39,12 +39,12 @@ func (s *memorySource) collect(ctx context.Context, r *round) error {
 	if err != nil {
 		return err
 	}
-	r.add(s.used, float64(less(m.total, m.available))/gigabyte)
+	r.addUse(s.used, less(m.total, m.available))
 	r.add(s.total, float64(m.total)/gigabyte)
-	r.add(s.available, float64(m.available)/gigabyte)
-	r.add(s.cached, float64(m.cached)/gigabyte)
+	r.addUse(s.available, m.available)
+	r.addUse(s.cached, m.cached)
 	r.add(s.swapTotal, float64(m.swapTotal)/gigabyte)
-	r.add(s.swapUsed, float64(less(m.swapTotal, m.swapFree))/gigabyte)
+	r.addUse(s.swapUsed, less(m.swapTotal, m.swapFree))
 	return nil
 }
 

@@ -36,19 +36,17 @@ func (c *Collector) Run(ctx context.Context, interval time.Duration, sink func([
 		return nil
 	}
 	last := c.now()
-	lastAt := c.elapsed()
-	sink(c.collect(ctx, last))
 	for {
+		lastAt := c.elapsed()
+		if samples := c.collect(ctx, last); ctx.Err() == nil {
+			sink(samples)
+		}
 		now := c.now()
 		tick := nextTick(now, last, interval, c.elapsed()-lastAt)
 		if !sleep(ctx, tick.Sub(now)) {
 			return nil
 		}
-		lastAt = c.elapsed()
 		last = stamp(c.now(), tick, interval)
-		if samples := c.collect(ctx, last); ctx.Err() == nil {
-			sink(samples)
-		}
 	}
 }
 

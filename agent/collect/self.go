@@ -31,10 +31,10 @@ func (s *selfSource) collect(ctx context.Context, r *round) error {
 		return err
 	}
 	if elapsed := r.at - s.at; s.primed && elapsed > 0 && spent >= s.before {
-		r.add(s.cpu, share(spent-s.before, elapsed, r.cores))
+		r.addQuotient(s.cpu, share(spent-s.before, elapsed, r.cores))
 	}
 	s.before, s.at, s.primed = spent, r.at, true
-	r.add(s.memory, float64(resident)/gigabyte)
+	r.addUse(s.memory, resident)
 	return nil
 }
 

@@ -15,9 +15,11 @@ import (
 
 // SlowInterval is the least time between two measurements of what is dear to
 // measure and slow to change: processes (a scan of all of them), temperatures
-// (some sensors take milliseconds to answer) and the list of mounts. Rounds in
-// between have no samples of process_cpu, process_memory, processes and
-// temperature.
+// (some sensors take milliseconds to answer), remote file systems and the list
+// of mounts. Rounds in between have no samples of process_cpu, process_memory,
+// processes and temperature. Where one of these takes more than 5 ms it is
+// measured less often still, down to once a minute, so that it costs no more
+// than a thousandth of a core.
 const SlowInterval = 5 * time.Second
 
 // unsupportedRetry is how often a source that this host does not have is tried
@@ -64,6 +66,28 @@ func (r *round) add(s *metric.Series, value float64) {
 	r.samples = append(r.samples, metric.Sample{Series: s, Time: r.time, Value: value})
 }
 
+// addQuotient appends a rate or a percentage, rounded to 17 significant bits (1
+// part in 260,000). What is below that is the jitter of clocks, and a store that
+// packs a value by what differs from the one before needs half the space
+// without it.
+func (r *round) addQuotient(s *metric.Series, value float64) {
+	r.add(s, significant(value, 17))
+}
+
+// addUse appends how much of something is in use or free, in GB, rounded to 20
+// significant bits (1 part in 2 million) for the same reason: a page more or
+// less changes all the bits of a fraction.
+func (r *round) addUse(s *metric.Series, bytes uint64) {
+	r.add(s, significant(float64(bytes)/gigabyte, 20))
+}
+
+// significant rounds to so many significant bits.
+func significant(value float64, bits int) float64 {
+	dropped := 53 - bits
+	rounded := math.Float64bits(value) + 1<<(dropped-1)
+	return math.Float64frombits(rounded >> dropped << dropped)
+}
+
 // hostSeries makes the series of the named host.
 type hostSeries string
 
@@ -71,12 +95,20 @@ func (h hostSeries) series(metricType string, labels ...string) *metric.Series {
 	return metric.NewSeries(metricType, string(h), metric.NewLabels(labels...))
 }
 
+type sourceState uint8
+
+const (
+	working sourceState = iota
+	failing
+	absent
+)
+
 // supervised keeps one source's failures from the others and from filling the
 // log.
 type supervised struct {
 	source
-	// failed is whether the last try gave an error that has been logged.
-	failed bool
+	// state is how the last try went, and has been logged.
+	state sourceState
 	// retryAt is when an unsupported source is tried again.
 	retryAt time.Duration
 }
@@ -87,30 +119,36 @@ func (s *supervised) collect(ctx context.Context, r *round, logger *slog.Logger)
 	}
 	before := len(r.samples)
 	err := s.guarded(ctx, r)
-	if err == nil {
-		if s.failed {
-			logger.Info("source is back", "source", s.name())
+	if err != nil {
+		r.samples = r.samples[:before]
+		if ctx.Err() != nil {
+			return // interrupted, which says nothing of the source
 		}
-		s.failed = false
-		return
 	}
-	r.samples = r.samples[:before]
-	if ctx.Err() != nil {
-		return // interrupted, which says nothing of the source
-	}
-	absent := errors.Is(err, errors.ErrUnsupported)
-	if absent {
+	state := working
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		state = absent
 		s.retryAt = r.at + unsupportedRetry
+	case err != nil:
+		state = failing
 	}
-	if s.failed {
-		return
+	if state != s.state {
+		s.state = state
+		s.say(logger, err)
 	}
-	s.failed = true
-	if absent {
+}
+
+// say logs that the state is another one.
+func (s *supervised) say(logger *slog.Logger, err error) {
+	switch s.state {
+	case working:
+		logger.Info("source works again", "source", s.name())
+	case absent:
 		logger.Info("source skipped: this host does not have it", "source", s.name(), "reason", err, "retry_every", unsupportedRetry)
-		return
+	case failing:
+		logger.Warn("source failed and is skipped until it works again; the other sources go on", "source", s.name(), "error", err)
 	}
-	logger.Warn("source failed and is skipped until it works again; the other sources go on", "source", s.name(), "error", err)
 }
 
 // guarded turns a panic into an error.
@@ -121,24 +159,4 @@ func (s *supervised) guarded(ctx context.Context, r *round) (err error) {
 		}
 	}()
 	return s.source.collect(ctx, r)
-}
-
-// schedule spaces out the work of a slow source.
-type schedule struct {
-	runs int
-	next time.Duration
-}
-
-// due reports whether the work is to be done in this round. The first two
-// rounds always do it: the first takes the baseline, the second gives the
-// first rates.
-func (s *schedule) due(at time.Duration) bool {
-	// A tick may come a little early; half a second keeps the work on the
-	// same tick of five.
-	if s.runs >= 2 && at < s.next-SlowInterval/10 {
-		return false
-	}
-	s.runs++
-	s.next = at + SlowInterval
-	return true
 }

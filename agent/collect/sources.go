@@ -9,8 +9,11 @@ func newSources(sys system, host hostSeries, opts Options) []source {
 		newDiskSource(sys, host),
 		newLoadSource(sys, host),
 		newPressureSource(sys, host),
+		newDiskSpaceSource(sys, host, opts.Logger),
 		newDiskIOSource(sys, host),
 		newNetworkSource(sys, host),
+		newProcessSource(sys, host, opts.TopProcesses),
+		newTemperatureSource(sys, host),
 		newUptimeSource(host),
 		newSelfSource(sys, host),
 	}

@@ -11,10 +11,8 @@ import (
 
 // cutLine splits off the first line, without its newline.
 func cutLine(text []byte) (line, rest []byte) {
-	if i := bytes.IndexByte(text, '\n'); i >= 0 {
-		return text[:i], text[i+1:]
-	}
-	return text, nil
+	line, rest, _ = bytes.Cut(text, []byte("\n"))
+	return line, rest
 }
 
 // cutField splits off the first word of a line: what stands between blanks.
@@ -60,10 +58,12 @@ func parseFixed(field []byte) (float64, bool) {
 		return float64(n), true
 	}
 	f, ok := parseUint(fraction)
-	if !ok {
+	if !ok || len(fraction) > 6 || n > 1<<32 {
 		return 0, false
 	}
-	return float64(n) + float64(f)/math.Pow10(len(fraction)), true
+	// One division of whole numbers, so that 1.89 is the same as the literal.
+	scale := math.Pow10(len(fraction))
+	return (float64(n)*scale + float64(f)) / scale, true
 }
 
 // uints reads up to len(out) numbers from a line and returns how many there
