@@ -18,7 +18,9 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 
+	"github.com/vitals-rpc/vitals/compress"
 	"github.com/vitals-rpc/vitals/gen/monitoring/monitoringconnect"
+	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
 )
 
 // Client talks to one server. It is safe for concurrent use; make it once and
@@ -62,6 +64,27 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Monitoring is the classic service.
 func (c *Client) Monitoring() monitoringconnect.MonitoringServiceClient {
 	return monitoringconnect.NewMonitoringServiceClient(c.connect)
+}
+
+// Ingest takes samples in: what agents report, and custom metrics.
+func (c *Client) Ingest() monitoringv1connect.IngestServiceClient {
+	return monitoringv1connect.NewIngestServiceClient(c.connect)
+}
+
+// Live sends samples as they come in. Its Watch needs HTTP/2: [WithH2C] for an
+// http target.
+func (c *Client) Live() monitoringv1connect.LiveServiceClient {
+	return monitoringv1connect.NewLiveServiceClient(c.connect)
+}
+
+// Query answers what there is and what there was.
+func (c *Client) Query() monitoringv1connect.QueryServiceClient {
+	return monitoringv1connect.NewQueryServiceClient(c.connect)
+}
+
+// System tells of the server itself.
+func (c *Client) System() monitoringv1connect.SystemServiceClient {
+	return monitoringv1connect.NewSystemServiceClient(c.connect)
 }
 
 func parseTarget(target string) (*url.URL, error) {
@@ -193,7 +216,7 @@ func (o *options) roundTripper(u *url.URL) http.RoundTripper {
 }
 
 func (o *options) transportOptions() []connecthttp.Option {
-	var opts []connecthttp.Option
+	opts := []connecthttp.Option{connecthttp.WithCompressors(&compress.Gzip{})}
 	switch o.protocol {
 	case GRPC:
 		opts = append(opts, connecthttp.WithGRPC())

@@ -112,7 +112,31 @@ func (s *retryingStream) Receive(msg any) error {
 		return io.EOF
 	}
 	s.done = true
-	return failsafe.With(s.policy).WithContext(s.ctx).Run(func() error { return s.try(msg) })
+	var last error
+	err := failsafe.With(s.policy).WithContext(s.ctx).Run(func() error {
+		last = s.try(msg)
+		return last
+	})
+	return withCode(err, last)
+}
+
+// withCode gives the context's own errors, which come when it ends while a try
+// runs or is waited for, their code and what the last try had to say.
+func withCode(err, last error) error {
+	if _, ok := errors.AsType[*connect.Error](err); ok || err == nil {
+		return err
+	}
+	message := err.Error()
+	if last != nil && !errors.Is(last, err) {
+		message += "; the last try: " + last.Error()
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return connect.NewError(connect.CodeDeadlineExceeded, message).WithCause(err)
+	case errors.Is(err, context.Canceled):
+		return connect.NewError(connect.CodeCanceled, message).WithCause(err)
+	}
+	return err
 }
 
 func (s *retryingStream) try(msg any) error {

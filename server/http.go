@@ -3,6 +3,8 @@ package server
 import (
 	"io"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,19 +17,53 @@ func writeText(w http.ResponseWriter, status int, text string) {
 }
 
 // sendDeadline cuts a response whose reader does not read: each write and flush
-// may take that long and no longer. There is no limit on a response's whole
-// life, which would cut streams.
+// may take that long and no longer, and so may what is still buffered when the
+// handler has returned. There is no limit on a response's whole life, which
+// would cut streams.
 func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		control := http.NewResponseController(w)
-		stalled := time.AfterFunc(timeout, func() {
-			// A deadline in the past fails the write that waits. Where it cannot
-			// be set there is nothing that waits.
-			_ = control.SetWriteDeadline(time.Unix(1, 0))
-		})
-		stalled.Stop()
-		next.ServeHTTP(&deadlineWriter{ResponseWriter: w, control: control, stalled: stalled, timeout: timeout}, r)
+		dw := &deadlineWriter{ResponseWriter: w, control: http.NewResponseController(w), timeout: timeout}
+		if r.ProtoMajor < 2 {
+			// The connection has the deadline of the response before.
+			_ = dw.control.SetWriteDeadline(time.Time{})
+			r = withLateRead(r, dw.control)
+		}
+		dw.stalled = time.AfterFunc(timeout, dw.cut)
+		dw.stalled.Stop()
+		defer dw.end()
+		next.ServeHTTP(dw, r)
 	})
+}
+
+// lateRead is how long an HTTP/1.1 stream is read on that was answered before its
+// end.
+const lateRead = time.Second
+
+// withLateRead bounds what is read of an HTTP/1.1 stream, a body of no known length,
+// when its handler has closed it early. net/http reads on then, so that the caller
+// may send the rest and see the answer; a stream that sends little would hold up its
+// answer, and the server's stopping, as long as it lasts.
+func withLateRead(r *http.Request, control *http.ResponseController) *http.Request {
+	if r.ContentLength >= 0 {
+		return r
+	}
+	// A copy, for net/http looks at the body of its own request.
+	copied := *r
+	copied.Body = &lateBody{leftover: leftover{ReadCloser: r.Body}, control: control}
+	return &copied
+}
+
+type lateBody struct {
+	leftover
+	control *http.ResponseController
+}
+
+// Close may come while a Read waits, whose lock the body's own Close needs.
+func (b *lateBody) Close() error {
+	if !b.ended.Load() {
+		_ = b.control.SetReadDeadline(time.Now().Add(lateRead))
+	}
+	return b.ReadCloser.Close()
 }
 
 // deadlineWriter runs a timer during each write rather than set a deadline
@@ -38,6 +74,28 @@ type deadlineWriter struct {
 	control *http.ResponseController
 	stalled *time.Timer
 	timeout time.Duration
+
+	mu    sync.Mutex
+	ended bool // the handler has returned
+}
+
+// cut fails the write that waits, by a deadline in the past. Where none can be
+// set there is nothing that waits.
+func (w *deadlineWriter) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.ended { // the timer may fire just as the write ends; net/http panics on a late call
+		_ = w.control.SetWriteDeadline(time.Unix(1, 0))
+	}
+}
+
+// end bounds the sending of what is buffered, which net/http does once the
+// handler has returned.
+func (w *deadlineWriter) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout))
 }
 
 func (w *deadlineWriter) Write(p []byte) (int, error) {
@@ -62,7 +120,7 @@ func (w *deadlineWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter 
 // explanations are what a caller is told where the RPC library answers with a
 // bare status.
 var explanations = map[int]string{
-	http.StatusUnsupportedMediaType:    "no protocol of this procedure has that content type: send application/json or application/proto (Connect), application/grpc or application/grpc-web",
+	http.StatusUnsupportedMediaType:    "no protocol of this procedure has that content type: send application/json or application/proto (Connect; application/connect+json or application/connect+proto for a stream), application/grpc or application/grpc-web",
 	http.StatusMethodNotAllowed:        "call this procedure with POST; GET is for procedures without side effects, with ?encoding=json&message={...}",
 	http.StatusHTTPVersionNotSupported: "this procedure streams both ways, which needs HTTP/2: with curl, add --http2-prior-knowledge",
 }
@@ -88,3 +146,45 @@ func (w *explainWriter) WriteHeader(status int) {
 func (w *explainWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
 
 func (w *explainWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// mostTakenIn is how much of a body that nobody wanted is read all the same.
+const mostTakenIn = 256 << 20
+
+// takeIn reads and drops what a handler has left of an HTTP/2 body of a known
+// length, as of one that is too large or of a procedure that there is not. Curl
+// and others whose upload is cut short give up without reading the answer, which
+// says why. In HTTP/1.1 net/http does it.
+func takeIn(next http.Handler, timeout time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 || r.ContentLength <= 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		body := &leftover{ReadCloser: r.Body}
+		r.Body = body
+		next.ServeHTTP(w, r)
+		if body.ended.Load() {
+			return
+		}
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // HTTP/2 has them
+		_, _ = io.CopyN(io.Discard, body, mostTakenIn)                             // an error means that the caller is gone
+	})
+}
+
+// leftover is a body that stays open when the RPC library closes it, and knows
+// whether it has been read to its end.
+type leftover struct {
+	io.ReadCloser
+	ended atomic.Bool // atomic: a receiver may outlive its handler for a moment
+}
+
+func (l *leftover) Read(p []byte) (int, error) {
+	n, err := l.ReadCloser.Read(p)
+	if err != nil {
+		l.ended.Store(true)
+	}
+	return n, err
+}
+
+// Close leaves the closing to net/http.
+func (l *leftover) Close() error { return nil }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,17 +12,21 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	connectcors "connectrpc.com/cors"
 	"connectrpc.com/grpcreflect"
+	"connectrpc.com/validate"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/cors"
 
+	"github.com/vitals-rpc/vitals/compress"
 	"github.com/vitals-rpc/vitals/gen/monitoring/monitoringconnect"
+	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
 	"github.com/vitals-rpc/vitals/server/interceptor"
+	"github.com/vitals-rpc/vitals/server/query"
 	"github.com/vitals-rpc/vitals/server/rpc"
 )
 
 // routes is every route on one screen. All transports stand over one
 // connect.Server, so the interceptors run once for each call, in this order.
-func (s *Server) routes() (http.Handler, error) {
+func (s *Server) routes() http.Handler {
 	calls := connect.NewServer(
 		interceptor.RequestID,
 		interceptor.Log(s.opts.Logger),
@@ -29,16 +34,26 @@ func (s *Server) routes() (http.Handler, error) {
 		interceptor.Recovery(s.opts.Logger),
 		rpc.Errors,
 		s.streams.Intercept,
+		validate.NewServerInterceptor(),
 	)
 	monitoringconnect.RegisterMonitoringServiceHandler(calls, &rpc.Monitoring{
-		Hostname: s.opts.Hostname, Live: s.hub, Health: s.health,
+		Hostname: s.opts.Hostname, Live: s.hub, Types: s.fleet, Hosts: s.fleet, Health: s.health,
+	})
+	monitoringv1connect.RegisterLiveServiceHandler(calls, &rpc.LiveService{Live: s.hub, Types: s.fleet})
+	monitoringv1connect.RegisterQueryServiceHandler(calls, &rpc.QueryService{
+		Fleet: s.fleet, History: s.store, PromQL: query.New(s.store.Queryable(), query.Options{Logger: s.opts.Logger}),
+	})
+	monitoringv1connect.RegisterIngestServiceHandler(calls, &rpc.IngestService{Hostname: s.opts.Hostname, Ingest: s.door, Types: s.fleet})
+	monitoringv1connect.RegisterSystemServiceHandler(calls, &rpc.SystemService{
+		Hostname: s.opts.Hostname, Version: s.opts.Version, Started: s.started, Health: s.health,
 	})
 	services := serviceNames(calls)
 	(&rpc.GRPCHealth{Registry: s.health, Services: services}).Register(calls)
 	reflector := grpcreflect.NewStaticReflector(append(services, rpc.GRPCHealthName)...)
 
 	mux := http.NewServeMux()
-	connecthttp.Mount(mux, calls, connecthttp.WithReadMaxBytes(s.opts.MaxMessageBytes))
+	connecthttp.Mount(procedures{mux}, calls,
+		connecthttp.WithReadMaxBytes(s.opts.MaxMessageBytes), connecthttp.WithCompressors(&compress.Gzip{}))
 	mux.Handle(grpcreflect.NewHandlerV1(reflector))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
@@ -46,11 +61,8 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.HandleFunc("GET /readyz", s.serveReady)
 	mux.Handle("/", otherwise(s.opts.Page))
 
-	allowed, err := allowOrigins(s.opts.AllowedOrigins)
-	if err != nil {
-		return nil, err
-	}
-	return allowed(sendDeadline(explain(mux), s.opts.SendTimeout)), nil
+	allowed := allowOrigins(s.opts.AllowedOrigins)
+	return allowed(sendDeadline(takeIn(explain(mux), s.opts.SendTimeout), s.opts.SendTimeout))
 }
 
 // serviceNames returns the full names of the registered services, each once.
@@ -67,12 +79,26 @@ func serviceNames(calls *connect.Server) []string {
 
 // serveReady says whether the server should be sent callers.
 func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
-	if _, err := s.health.Check(""); err != nil {
-		writeText(w, http.StatusServiceUnavailable, err.Error())
+	if status, err := s.health.Status(""); err != nil || !status.Healthy() {
+		writeText(w, http.StatusServiceUnavailable, errors.Join(err, status.Problem).Error())
 		return
 	}
 	writeText(w, http.StatusOK, "ok")
 }
+
+// procedures mounts procedures alone. What Mount adds for the unknown methods of
+// a known service is left out, since it takes them for streams both ways and
+// tells callers by HTTP/1.1 so; all that is unknown ends in otherwise.
+type procedures struct{ *http.ServeMux }
+
+func (p procedures) Handle(pattern string, handler http.Handler) {
+	if !strings.HasSuffix(pattern, "/") {
+		p.ServeMux.Handle(pattern, handler)
+	}
+}
+
+// longestPath is how much of a path an error repeats: it travels in a header.
+const longestPath = 200
 
 // otherwise answers a call of a service that there is not in the caller's own
 // protocol, and gives all else to the page.
@@ -80,7 +106,8 @@ func otherwise(page http.Handler) http.Handler {
 	errorWriter := connecthttp.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && errorWriter.IsSupported(r) {
-			err := connect.Errorf(connect.CodeUnimplemented, "there is no procedure %s here; reflection lists what there is (grpcurl -plaintext %s list)", r.URL.Path, r.Host)
+			path := r.URL.Path[:min(len(r.URL.Path), longestPath)]
+			err := connect.Errorf(connect.CodeUnimplemented, "there is no procedure %s here; reflection lists what there is (grpcurl -plaintext %s list)", path, r.Host)
 			_ = errorWriter.Write(w, r, err) // the caller is gone
 			return
 		}
@@ -88,16 +115,23 @@ func otherwise(page http.Handler) http.Handler {
 	})
 }
 
-// allowOrigins is the CORS middleware for exactly these origins.
-func allowOrigins(origins []string) (func(http.Handler) http.Handler, error) {
+// ErrNotOrigin is the cause of a refusal of [Options.AllowedOrigins].
+var ErrNotOrigin = errors.New("is not of the form scheme://host[:port]")
+
+func checkOrigins(origins []string) error {
 	for _, origin := range origins {
 		u, err := url.Parse(origin)
 		if err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" || strings.Contains(origin, "*") {
-			return nil, fmt.Errorf("allowed origin %q is not of the form scheme://host[:port], such as https://dash.example.com", origin)
+			return fmt.Errorf("allowed origin %q %w, such as https://dash.example.com", origin, ErrNotOrigin)
 		}
 	}
+	return nil
+}
+
+// allowOrigins is the CORS middleware for exactly these origins.
+func allowOrigins(origins []string) func(http.Handler) http.Handler {
 	if len(origins) == 0 {
-		return func(next http.Handler) http.Handler { return next }, nil
+		return func(next http.Handler) http.Handler { return next }
 	}
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
@@ -105,5 +139,5 @@ func allowOrigins(origins []string) (func(http.Handler) http.Handler, error) {
 		AllowedHeaders: append(connectcors.AllowedHeaders(), interceptor.RequestIDHeader),
 		ExposedHeaders: append(connectcors.ExposedHeaders(), interceptor.RequestIDHeader),
 		MaxAge:         7200, // seconds; the most that browsers keep
-	}).Handler, nil
+	}).Handler
 }

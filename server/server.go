@@ -13,13 +13,15 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vitals-rpc/vitals/metric"
+	"github.com/vitals-rpc/vitals/server/fleet"
 	"github.com/vitals-rpc/vitals/server/health"
+	"github.com/vitals-rpc/vitals/server/ingest"
 	"github.com/vitals-rpc/vitals/server/interceptor"
 	"github.com/vitals-rpc/vitals/server/live"
+	"github.com/vitals-rpc/vitals/server/store"
 )
 
 // Defaults of [Options].
@@ -27,6 +29,7 @@ const (
 	DefaultMaxMessageBytes   = 4 << 20
 	DefaultMaxStreams        = 10_000
 	DefaultMaxStreamsPerConn = 1_000
+	DefaultMaxStreamAge      = 24 * time.Hour
 	DefaultReadHeaderTimeout = 10 * time.Second
 	DefaultIdleTimeout       = 3 * time.Minute
 	DefaultSendTimeout       = 30 * time.Second
@@ -36,6 +39,10 @@ const (
 // staleAfter is how old the newest sample of the server's own host may be before
 // the collector counts as failed.
 const staleAfter = 10 * time.Second
+
+// maxHeaderBytes is the largest head of a request: room for the longest URL of a
+// Connect GET and for a browser's cookies.
+const maxHeaderBytes = 64 << 10
 
 // Options configures a [Server]. The zero value of each field means its default.
 type Options struct {
@@ -48,6 +55,13 @@ type Options struct {
 	Logger *slog.Logger
 	// Page answers all that is no other route. Default: 404.
 	Page http.Handler
+	// History says where history is kept and for how long; its Dir is needed,
+	// and holds all else that the server keeps. Its Logger and Registerer are
+	// the server's.
+	History store.Options
+	// MaxHosts limits how many hosts may report, MaxSeriesPerHost and
+	// MaxSampleRate each of them; see ingest.Options.
+	MaxHosts, MaxSeriesPerHost, MaxSampleRate int
 	// AllowedOrigins are the origins (scheme://host[:port]) whose pages may call
 	// the server from a browser, beside its own. Default: none.
 	AllowedOrigins []string
@@ -59,6 +73,9 @@ type Options struct {
 	// MaxStreamsPerConn is how many calls one HTTP/2 connection may run at once.
 	// Default 1,000.
 	MaxStreamsPerConn int
+	// MaxStreamAge is how long a streaming call may run; it ends with
+	// UNAVAILABLE then, and the caller opens it again. Default 24 h.
+	MaxStreamAge time.Duration
 	// ReadHeaderTimeout bounds the reading of a request's head. Default 10 s.
 	ReadHeaderTimeout time.Duration
 	// IdleTimeout is how long a connection may stand without a call. Default
@@ -91,6 +108,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.MaxMessageBytes, DefaultMaxMessageBytes)
 	setDefault(&o.MaxStreams, DefaultMaxStreams)
 	setDefault(&o.MaxStreamsPerConn, DefaultMaxStreamsPerConn)
+	setDefault(&o.MaxStreamAge, DefaultMaxStreamAge)
 	setDefault(&o.ReadHeaderTimeout, DefaultReadHeaderTimeout)
 	setDefault(&o.IdleTimeout, DefaultIdleTimeout)
 	setDefault(&o.SendTimeout, DefaultSendTimeout)
@@ -107,46 +125,107 @@ func setDefault[T int | time.Duration](field *T, value T) {
 // Server answers callers. Make one with [New].
 type Server struct {
 	opts    Options
+	started time.Time
 	hub     *live.Hub
+	store   *store.Store
+	fleet   *fleet.Registry
+	door    *ingest.Door
 	health  *health.Registry
 	streams *interceptor.Streams
 	metrics *prometheus.Registry
 	handler http.Handler
 }
 
-// New wires a server. It listens to nothing until [Server.Run].
-func New(opts Options) (*Server, error) {
+// New wires a server and opens its history. It listens to nothing until
+// [Server.Run]; close it in the end.
+func New(ctx context.Context, opts Options) (*Server, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
 	}
+	if err := checkOrigins(opts.AllowedOrigins); err != nil { // before anything is opened
+		return nil, err
+	}
 	s := &Server{
 		opts:    opts,
+		started: time.Now(),
 		hub:     live.NewHub(),
 		health:  &health.Registry{},
-		streams: interceptor.NewStreams(opts.MaxStreams),
+		streams: interceptor.NewStreams(opts.MaxStreams, opts.MaxStreamAge),
 		metrics: prometheus.NewRegistry(),
 	}
-	s.metrics.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "grpc_streams_open", Help: "Streaming calls that run now.",
-		}, func() float64 { return float64(s.streams.Open()) }),
-	)
+	if err := s.openHistory(ctx); err != nil {
+		return nil, err
+	}
+	s.door = ingest.New(ingest.Options{
+		History: s.store, Live: s.hub, Fleet: s.fleet, Logger: opts.Logger,
+		MaxHosts: opts.MaxHosts, MaxSeriesPerHost: opts.MaxSeriesPerHost, MaxRate: opts.MaxSampleRate,
+	})
+	s.registerMetrics()
+	s.registerHealth()
+	s.handler = s.routes()
+	return s, nil
+}
+
+// openHistory opens what is kept in the data folder.
+func (s *Server) openHistory(ctx context.Context) (err error) {
+	opts := s.opts.History
+	opts.Logger, opts.Registerer = s.opts.Logger, s.metrics
+	if s.store, err = store.Open(ctx, opts); err != nil {
+		return err
+	}
+	if s.fleet, err = fleet.Open(fleet.Options{Dir: opts.Dir, Logger: s.opts.Logger}); err != nil {
+		return errors.Join(err, s.store.Close())
+	}
+	return nil
+}
+
+// Close closes what New opened. What was acknowledged is on disk with or without
+// it; with it the next start is faster.
+func (s *Server) Close() error {
+	return errors.Join(s.fleet.Close(), s.store.Close())
+}
+
+func (s *Server) registerHealth() {
 	s.health.Add(health.API, func() error { return nil })
 	s.health.Add(health.Collector, s.checkCollector)
+	s.health.Add(health.Store, s.checkStore)
 	s.health.Add(health.Live, func() error { return nil })
-	s.handler, err = s.routes()
-	return s, err
 }
 
 // Hostname is the name of the host that the server runs on.
 func (s *Server) Hostname() string { return s.opts.Hostname }
 
-// Publish takes in samples of the host that the server runs on. The slice may be
-// used again when it returns.
-func (s *Server) Publish(samples []metric.Sample) { s.hub.Publish(samples) }
+// Introduce says what is known of the host that the server runs on.
+func (s *Server) Introduce(who fleet.Reporter) { s.fleet.Introduce(who) }
+
+// Report takes in samples past all transports, as of the host that the server
+// runs on. All must be of one host. The slice may be used again when it returns.
+//
+// Errors: those of the store, such as store.ErrFull, with which the samples are
+// live all the same; that some samples were refused, and why.
+func (s *Server) Report(ctx context.Context, samples []metric.Sample) error {
+	if len(samples) == 0 {
+		return nil
+	}
+	receipt, err := s.door.Write(ctx, samples[0].Series.Host, samples)
+	if err == nil && receipt.Rejected > 0 {
+		first := receipt.Rejections[0]
+		return fmt.Errorf("%d samples were refused; the first is of %s: %w", receipt.Rejected, first.Series, first.Reason)
+	}
+	return err
+}
+
+func (s *Server) checkStore() error {
+	stats := s.store.Stats()
+	switch {
+	case stats.Full:
+		return store.ErrFull
+	case stats.Recovering:
+		return store.ErrUnavailable
+	}
+	return nil
+}
 
 func (s *Server) checkCollector() error {
 	seen, ok := s.hub.LastSeen(s.opts.Hostname)
@@ -211,6 +290,7 @@ func (s *Server) httpServer() *http.Server {
 		Protocols:         protocols,
 		ReadHeaderTimeout: s.opts.ReadHeaderTimeout,
 		IdleTimeout:       s.opts.IdleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: s.opts.MaxStreamsPerConn,
 			// A peer that is gone without a word is noticed by pings.

@@ -20,14 +20,20 @@ type caller struct {
 	timeout                  time.Duration
 }
 
+// flags are the flags of a command that prints.
 func (c *caller) flags(cmd *cobra.Command) {
+	c.connectionFlags(cmd)
+	cmd.Flags().StringVarP(&c.output, "output", "o", "table", "`format` of the output: table or json")
+	mustComplete(cmd, "output", "table", "json")
+}
+
+// connectionFlags are the flags that say how to reach a server.
+func (c *caller) connectionFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.server, "server", "http://localhost:50051", "`URL` of the server")
 	f.StringVar(&c.protocol, "protocol", string(client.Connect), "RPC `protocol`: connect, grpc or grpcweb")
-	f.StringVarP(&c.output, "output", "o", "table", "`format` of the output: table or json")
 	f.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long a call may take; streams have no limit")
 	mustComplete(cmd, "protocol", "connect", "grpc", "grpcweb")
-	mustComplete(cmd, "output", "table", "json")
 }
 
 // mustComplete offers fixed values to the shell's completion.

@@ -31,7 +31,7 @@ func (c logConfig) logger(w io.Writer) (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(c.level)); err != nil {
 		return nil, fmt.Errorf("log level %q is none of debug, info, warn and error", c.level)
 	}
-	opts := &slog.HandlerOptions{Level: level}
+	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: readableDuration}
 	switch strings.ToLower(c.format) {
 	case "auto":
 		if isTerminal(w) {
@@ -44,4 +44,13 @@ func (c logConfig) logger(w io.Writer) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(w, opts)), nil
 	}
 	return nil, fmt.Errorf("log format %q is none of auto, text and json", c.format)
+}
+
+// readableDuration writes durations as 1.5s also in JSON, which has nanoseconds
+// otherwise.
+func readableDuration(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }

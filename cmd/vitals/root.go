@@ -22,6 +22,9 @@ Exit codes: 0 all went well, 1 it failed, 2 the command line is wrong,
 		Example: `  vitals serve                          # this machine, at http://localhost:50051
   vitals get memory                     # one number
   vitals watch cpu --host web-1         # live, until Ctrl-C
+  vitals top                            # all hosts, live
+  vitals query 'avg by (hostname) (cpu)' --since 1h
+  vitals agent --server http://hub:50051   # report this machine to a server elsewhere
   vitals health                         # is the server well?`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
@@ -33,7 +36,8 @@ Exit codes: 0 all went well, 1 it failed, 2 the command line is wrong,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nRun '%s --help' for the flags that there are", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServe(), newGet(), newWatch(), newHealth(), newVersion())
+	root.AddCommand(newServe(), newAgent(), newCollect(),
+		newHosts(), newTop(), newQuery(), newMetrics(), newGet(), newWatch(), newReport(), newHealth(), newVersion())
 	root.InitDefaultCompletionCmd()
 	return root
 }

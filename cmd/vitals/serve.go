@@ -13,7 +13,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vitals-rpc/vitals/agent/collect"
+	"github.com/vitals-rpc/vitals/metric"
 	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/ingest"
 	"github.com/vitals-rpc/vitals/web"
 )
 
@@ -24,6 +26,7 @@ const collectInterval = time.Second
 type serveConfig struct {
 	listen            []string
 	insecureAnonymous bool
+	tags              []string
 	log               logConfig
 	options           server.Options
 }
@@ -50,9 +53,21 @@ It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
 	f.StringSliceVar(&c.listen, "listen", []string{"localhost:50051"}, "`address` to listen on, host:port; port 0 takes a free one; may be repeated")
 	f.BoolVar(&c.insecureAnonymous, "insecure-anonymous", false, "let anyone who reaches the server read from it; needed for an address that is not loopback")
 	f.StringVar(&c.options.Hostname, "hostname", "", "`name` of this host in all answers (default: the operating system's)")
+	f.StringArrayVar(&c.tags, "tag", nil, "`key=value` to describe this host with; may be repeated")
 	f.StringSliceVar(&c.options.AllowedOrigins, "allow-origin", nil, "`origin` (scheme://host[:port]) whose pages may call the server from a browser; may be repeated")
+	h := &c.options.History
+	f.StringVar(&h.Dir, "data-dir", defaultDataDir(), "`folder` for history and all else that is kept")
+	f.Var(durationFlag(&h.RawRetention, 15*day), "retention", "how long every sample is kept, such as 15d")
+	f.Var(sizeFlag(&h.RawRetentionBytes, 0), "retention-size", "how much `space` every sample may take, such as 10GB; the oldest go first (default: no limit)")
+	f.Var(durationFlag(&h.MinuteRetention, 365*day), "retention-minute", "how long averages of a minute are kept")
+	f.Var(durationFlag(&h.HourRetention, 3650*day), "retention-hour", "how long averages of an hour are kept")
+	f.Var(durationFlag(&h.OutOfOrderWindow, day), "out-of-order-window", "how late samples may come in")
+	f.IntVar(&c.options.MaxHosts, "max-hosts", ingest.DefaultMaxHosts, "how `many` host names may report")
+	f.IntVar(&c.options.MaxSeriesPerHost, "max-series-per-host", ingest.DefaultMaxSeriesPerHost, "how `many` series one host may have")
+	f.IntVar(&c.options.MaxSampleRate, "max-sample-rate", ingest.DefaultMaxRate, "how `many` samples a second one host may send for long")
 	f.IntVar(&c.options.MaxMessageBytes, "max-message-bytes", server.DefaultMaxMessageBytes, "largest message that is read, in `bytes`")
 	f.IntVar(&c.options.MaxStreams, "max-streams", server.DefaultMaxStreams, "how `many` streaming calls may run at once")
+	f.Var(durationFlag(&c.options.MaxStreamAge, server.DefaultMaxStreamAge), "max-stream-age", "how long a streaming call may run before it must be opened again")
 	f.DurationVar(&c.options.IdleTimeout, "idle-timeout", server.DefaultIdleTimeout, "how long a connection may stand without a call")
 	f.DurationVar(&c.options.SendTimeout, "send-timeout", server.DefaultSendTimeout, "how long a write may wait for a caller that does not read")
 	f.DurationVar(&c.options.ShutdownTimeout, "shutdown-timeout", server.DefaultShutdownTimeout, "how long calls may take to end when the server stops")
@@ -70,12 +85,14 @@ func runServe(ctx context.Context, c serveConfig, stderr io.Writer) error {
 	c.options.Logger = log
 	c.options.Version = version()
 	c.options.Page = web.Handler()
-	srv, err := server.New(c.options)
-	if err != nil {
-		return usageError{err}
-	}
 	listeners, err := server.Listen(ctx, c.listen, c.insecureAnonymous)
 	if errors.Is(err, server.ErrNotLoopback) {
+		return usageError{err}
+	} else if err != nil {
+		return err
+	}
+	srv, err := server.New(ctx, c.options)
+	if errors.Is(err, server.ErrNotOrigin) {
 		return usageError{err}
 	} else if err != nil {
 		return err
@@ -83,15 +100,16 @@ func runServe(ctx context.Context, c serveConfig, stderr io.Writer) error {
 
 	group, ctx := errgroup.WithContext(ctx)
 	collector := collect.New(collect.Options{Host: srv.Hostname(), Logger: log})
+	own, err := newOwnReports(ctx, srv, c, log)
+	if err != nil {
+		return errors.Join(err, srv.Close())
+	}
 	group.Go(func() error {
-		if err := collector.Run(ctx, collectInterval, srv.Publish); ctx.Err() == nil {
-			return fmt.Errorf("measuring this machine: %w", err)
-		}
-		return nil
+		return collector.Run(ctx, collectInterval, func(s []metric.Sample) { own.report(ctx, s) })
 	})
 	group.Go(func() error { return srv.Run(ctx, listeners...) })
 	announce(stderr, log, srv.Hostname(), listeners)
-	return group.Wait()
+	return errors.Join(group.Wait(), srv.Close())
 }
 
 // announce says where the server is: to a person with a line to paste, to a log
@@ -103,15 +121,16 @@ func announce(stderr io.Writer, log *slog.Logger, hostname string, listeners []n
 			urls = append(urls, u)
 		}
 	}
+	try := fmt.Sprintf(`curl -H 'Content-Type: application/json' -d '{"metricType":"cpu"}' %smonitoring.MonitoringService/GetMetric`, urls[0])
 	if !isTerminal(stderr) {
-		log.Info("serving", "version", version(), "hostname", hostname, "page", urls)
+		log.Info("serving", "version", version(), "hostname", hostname, "page", urls, "try", try)
 		return
 	}
 	fmt.Fprintf(stderr, "Vitals %s measures %s\n", version(), hostname)
 	for _, u := range urls {
 		fmt.Fprintf(stderr, "  page  %s\n", u)
 	}
-	fmt.Fprintf(stderr, "  try   curl -H 'Content-Type: application/json' -d '{\"metricType\":\"cpu\"}' %smonitoring.MonitoringService/GetMetric\n", urls[0])
+	fmt.Fprintf(stderr, "  try   %s\n", try)
 }
 
 // displayAddress is the address as a person would type it.

@@ -22,11 +22,11 @@ func applySettings(cmd *cobra.Command, _ []string) error {
 		if f.Changed || err != nil {
 			return
 		}
-		source, value, ok := "", "", false
-		if value, ok = os.LookupEnv(envName(f.Name)); ok {
-			source = "environment variable " + envName(f.Name)
-		} else if value, ok = file[f.Name]; ok {
+		source := "environment variable " + envName(f.Name)
+		value, ok := os.LookupEnv(envName(f.Name))
+		if !ok {
 			source = "configuration file, " + f.Name
+			value, ok = file[f.Name]
 		}
 		if !ok {
 			return

@@ -18,6 +18,8 @@ const (
 	API = "api"
 	// Collector measures the host that the server runs on.
 	Collector = "collector"
+	// Store keeps history.
+	Store = "store"
 	// Live holds the newest samples.
 	Live = "live"
 )
@@ -76,27 +78,37 @@ func (r *Registry) Names() []string {
 	return slices.Clone(r.names)
 }
 
-// Check returns nil when the named component works and otherwise what is wrong.
-// The empty name and [Server] mean all of them together. known is false when
-// there is no such component.
-func (r *Registry) Check(name string) (known bool, err error) {
+// Status is the state of a component.
+type Status struct {
+	// Problem is what is wrong, for an operator to read; nil when nothing is.
+	Problem error
+}
+
+// Healthy reports whether the component does its work.
+func (s Status) Healthy() bool { return s.Problem == nil }
+
+// Status returns the state of the named component. The empty name and [Server]
+// mean all of them together.
+//
+// Errors: *[UnknownComponentError].
+func (r *Registry) Status(name string) (Status, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	check := r.checks[name]
 	whole := name == "" || name == Server
 	switch {
 	case check == nil && !whole:
-		return false, &UnknownComponentError{Name: name, Known: slices.Clone(r.names)}
+		return Status{}, &UnknownComponentError{Name: name, Known: slices.Clone(r.names)}
 	case r.stopping:
-		return true, ErrStopping
+		return Status{ErrStopping}, nil
 	case !whole:
-		return true, check()
+		return Status{check()}, nil
 	}
-	var errs []error
+	var problems []error
 	for _, n := range r.names {
 		if err := r.checks[n](); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", n, err))
+			problems = append(problems, fmt.Errorf("%s: %w", n, err))
 		}
 	}
-	return true, errors.Join(errs...)
+	return Status{errors.Join(problems...)}, nil
 }

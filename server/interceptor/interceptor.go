@@ -5,6 +5,7 @@ package interceptor
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"runtime/debug"
 	"strings"
@@ -37,8 +38,12 @@ func Log(log *slog.Logger) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			start := time.Now()
-			err := next(ctx, spec, stream)
+			received := &receiving{ServerStream: stream}
+			err := next(ctx, spec, received)
 			level := levelOf(err)
+			if level > slog.LevelInfo && received.failed != nil && errors.Is(err, received.failed) {
+				level = slog.LevelInfo // bytes that are no message: the library says INTERNAL, and yet the caller erred
+			}
 			if !log.Enabled(ctx, level) {
 				return err
 			}
@@ -58,6 +63,20 @@ func Log(log *slog.Logger) connect.ServerInterceptor {
 			return err
 		}
 	}
+}
+
+// receiving notes why no message could be read.
+type receiving struct {
+	connect.ServerStream
+	failed error
+}
+
+func (r *receiving) Receive(msg any) error {
+	err := r.ServerStream.Receive(msg)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.failed = err
+	}
+	return err
 }
 
 // cause is the whole of an error for the log: the message that the caller got

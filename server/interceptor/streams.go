@@ -2,26 +2,33 @@ package interceptor
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"connectrpc.com/connect/v2"
 )
 
-// Streams bounds how many streaming calls run at once and ends those that run
-// when the server stops. Make one with [NewStreams].
+// ErrStreamAge ends a stream that has reached its greatest age.
+var ErrStreamAge = errors.New("the stream has reached its greatest age; open it again")
+
+// Streams bounds how many streaming calls run at once and for how long, and ends
+// those that run when the server stops. Make one with [NewStreams].
 type Streams struct {
-	limit int64
-	open  atomic.Int64
+	limit  int64
+	maxAge time.Duration
+	open   atomic.Int64
 
 	mu      sync.Mutex
 	stopped error
 	cancels map[*context.CancelCauseFunc]struct{}
 }
 
-// NewStreams bounds the streaming calls of all connections to limit.
-func NewStreams(limit int) *Streams {
-	return &Streams{limit: int64(limit), cancels: map[*context.CancelCauseFunc]struct{}{}}
+// NewStreams bounds the streaming calls of all connections to limit, and each to
+// maxAge.
+func NewStreams(limit int, maxAge time.Duration) *Streams {
+	return &Streams{limit: int64(limit), maxAge: maxAge, cancels: map[*context.CancelCauseFunc]struct{}{}}
 }
 
 // Open returns how many streaming calls run.
@@ -48,6 +55,8 @@ func (s *Streams) Intercept(next connect.ServerFunc) connect.ServerFunc {
 		if s.open.Add(1) > s.limit {
 			return connect.Errorf(connect.CodeResourceExhausted, "the server has its limit of %d streams open; try again later, or ask for several series over one stream", s.limit)
 		}
+		ctx, expire := context.WithTimeoutCause(ctx, s.maxAge, ErrStreamAge)
+		defer expire()
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		if err := s.track(&cancel); err != nil {

@@ -74,7 +74,7 @@ func (h *Hub) host(name string) *host {
 	}
 	hs = &host{name: name, newest: map[string]*cell{}, byType: map[string][]*cell{}}
 	for sub := range h.subs {
-		if sub.selector.Hosts.Matches(name) {
+		if sub.selectors.MatchesHost(name) {
 			hs.subs = append(hs.subs, sub)
 		}
 	}
@@ -161,17 +161,15 @@ func (hs *host) types() []string {
 	return types
 }
 
-// Snapshot returns the newest sample of every series that the selector chooses,
-// ordered by host and series.
-func (h *Hub) Snapshot(sel metric.Selector) []metric.Sample {
+// Snapshot returns the newest sample of every series that a selector chooses,
+// ordered by host and series. No selector chooses everything.
+func (h *Hub) Snapshot(selectors ...metric.Selector) []metric.Sample {
+	sels := metric.Selectors(selectors)
 	var out []metric.Sample
-	for _, hs := range h.matching(sel.Hosts) {
+	for _, hs := range h.matching(sels) {
 		hs.mu.RLock()
-		for t, cells := range hs.byType {
-			if !sel.Types.Matches(t) {
-				continue
-			}
-			for _, c := range cells {
+		for _, c := range hs.newest {
+			if sels.Matches(c.sample.Series) {
 				out = append(out, c.sample)
 			}
 		}
@@ -186,13 +184,13 @@ func (h *Hub) Snapshot(sel metric.Selector) []metric.Sample {
 	return out
 }
 
-// matching returns the hosts that m chooses, in no order.
-func (h *Hub) matching(m metric.Match) []*host {
+// matching returns the hosts of which series may be chosen, in no order.
+func (h *Hub) matching(sels metric.Selectors) []*host {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	var out []*host
 	for name, hs := range h.hosts {
-		if m.Matches(name) {
+		if sels.MatchesHost(name) {
 			out = append(out, hs)
 		}
 	}

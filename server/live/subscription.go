@@ -16,12 +16,12 @@ const (
 	queueAge     = 30 * time.Second
 )
 
-// Subscription receives what is published to a [Hub], filtered by a selector.
+// Subscription receives what is published to a [Hub], filtered by selectors.
 // One goroutine reads it; close it when done.
 type Subscription struct {
-	hub      *Hub
-	selector metric.Selector
-	wake     chan struct{} // holds at most one token
+	hub       *Hub
+	selectors metric.Selectors
+	wake      chan struct{} // holds at most one token
 
 	mu      sync.Mutex
 	queue   []queued // oldest first
@@ -36,16 +36,16 @@ type queued struct {
 	at      time.Time
 }
 
-// Subscribe starts a subscription to all series that the selector chooses, of
-// hosts that come later too.
-func (h *Hub) Subscribe(sel metric.Selector) *Subscription {
-	sub := &Subscription{hub: h, selector: sel, wake: make(chan struct{}, 1)}
+// Subscribe starts a subscription to all series that a selector chooses, of
+// hosts that come later too. No selector chooses everything.
+func (h *Hub) Subscribe(selectors ...metric.Selector) *Subscription {
+	sub := &Subscription{hub: h, selectors: selectors, wake: make(chan struct{}, 1)}
 	h.mu.Lock()
 	h.subs[sub] = struct{}{}
 	h.mu.Unlock()
 	// A host that is made between these two steps has the subscription already,
 	// hence the check in attach.
-	for _, hs := range h.matching(sel.Hosts) {
+	for _, hs := range h.matching(sub.selectors) {
 		hs.attach(sub)
 	}
 	return sub
@@ -72,7 +72,7 @@ func (s *Subscription) Close() {
 	s.hub.mu.Lock()
 	delete(s.hub.subs, s)
 	s.hub.mu.Unlock()
-	for _, hs := range s.hub.matching(s.selector.Hosts) {
+	for _, hs := range s.hub.matching(s.selectors) {
 		hs.detach(s)
 	}
 }
@@ -103,14 +103,14 @@ func (s *Subscription) push(samples []metric.Sample) {
 func (s *Subscription) matches(round []metric.Sample) int {
 	n := 0
 	for _, sample := range round {
-		if s.selector.Types.Matches(sample.Series.Type) {
+		if s.selectors.Matches(sample.Series) {
 			n++
 		}
 	}
 	return n
 }
 
-// Next waits for samples that the selector chooses and appends them to buf,
+// Next waits for samples that a selector chooses and appends them to buf,
 // oldest first. dropped is how many were lost before them because the reader was
 // behind. It returns ctx's cause when ctx ends first.
 func (s *Subscription) Next(ctx context.Context, buf []metric.Sample) (samples []metric.Sample, dropped int, err error) {
@@ -120,7 +120,7 @@ func (s *Subscription) Next(ctx context.Context, buf []metric.Sample) (samples [
 		dropped += lost
 		for _, round := range rounds {
 			for _, sample := range round.samples {
-				if s.selector.Types.Matches(sample.Series.Type) {
+				if s.selectors.Matches(sample.Series) {
 					samples = append(samples, sample)
 				}
 			}

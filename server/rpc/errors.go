@@ -8,6 +8,10 @@ import (
 
 	"github.com/vitals-rpc/vitals/metric"
 	"github.com/vitals-rpc/vitals/server/health"
+	"github.com/vitals-rpc/vitals/server/ingest"
+	"github.com/vitals-rpc/vitals/server/interceptor"
+	"github.com/vitals-rpc/vitals/server/query"
+	"github.com/vitals-rpc/vitals/server/store"
 )
 
 // Errors is the interceptor that turns domain errors into codes: the one table
@@ -29,9 +33,13 @@ func codeOf(err error) (connect.Code, bool) {
 		return 0, false
 	case is[*metric.UnknownHostError](err), is[*metric.UnknownTypeError](err), is[*health.UnknownComponentError](err):
 		return connect.CodeNotFound, true
-	case is[*metric.NoSampleError](err), errors.Is(err, health.ErrStopping):
+	case is[*metric.NoSampleError](err), errors.Is(err, health.ErrStopping), errors.Is(err, interceptor.ErrStreamAge):
 		return connect.CodeUnavailable, true
-	case is[*metric.AmbiguousTypeError](err):
+	case is[*ingest.RateError](err), is[*ingest.HostLimitError](err), errors.Is(err, store.ErrFull), is[*query.LimitError](err), is[*store.QueryLimitError](err):
+		return connect.CodeResourceExhausted, true
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
+		return connect.CodeUnavailable, true
+	case is[*metric.AmbiguousTypeError](err), is[*query.ParseError](err), is[*query.EvaluationError](err), is[*query.RangeError](err):
 		return connect.CodeInvalidArgument, true
 	case errors.Is(err, context.DeadlineExceeded):
 		return connect.CodeDeadlineExceeded, true

@@ -113,12 +113,13 @@ func (h *GRPCHealth) status(service string) (grpc_health_v1.HealthCheckResponse_
 	if slices.Contains(h.Services, service) {
 		service = health.API
 	}
-	known, err := h.Registry.Check(service)
+	status, err := h.Registry.Status(service)
 	switch {
-	case !known:
-		return grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN, err
 	case err != nil:
+		return grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN, err
+	case !status.Healthy():
 		return grpc_health_v1.HealthCheckResponse_NOT_SERVING, nil
+	default:
+		return grpc_health_v1.HealthCheckResponse_SERVING, nil
 	}
-	return grpc_health_v1.HealthCheckResponse_SERVING, nil
 }

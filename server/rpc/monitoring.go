@@ -4,7 +4,6 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	monitoringpb "github.com/vitals-rpc/vitals/gen/monitoring"
@@ -17,12 +16,13 @@ import (
 // Live answers with the newest samples.
 type Live interface {
 	Latest(hostname, metricType string) (metric.Sample, error)
-	Subscribe(metric.Selector) *live.Subscription
+	Subscribe(...metric.Selector) *live.Subscription
+	Snapshot(...metric.Selector) []metric.Sample
 }
 
 // Health knows the state of the server's components.
 type Health interface {
-	Check(name string) (known bool, err error)
+	Status(name string) (health.Status, error)
 }
 
 // The pace of StreamMetrics, which the contract fixes.
@@ -39,6 +39,8 @@ type Monitoring struct {
 	// Hostname is the host that an empty hostname in a request means.
 	Hostname string
 	Live     Live
+	Types    Types
+	Hosts    interface{ Knows(hostname string) bool }
 	Health   Health
 }
 
@@ -50,7 +52,7 @@ func (m *Monitoring) GetMetric(_ context.Context, req *monitoringpb.MetricReques
 	if err != nil {
 		return nil, err
 	}
-	return metricResponse(sample), nil
+	return m.response(sample), nil
 }
 
 // StreamMetrics sends the newest sample at once, then one a second: ten in all.
@@ -65,7 +67,7 @@ func (m *Monitoring) StreamMetrics(ctx context.Context, req *monitoringpb.Metric
 
 	start := time.Now()
 	for turn := 1; ; turn++ {
-		if err := stream.Send(metricResponse(sample)); err != nil {
+		if err := stream.Send(m.response(sample)); err != nil {
 			return err
 		}
 		if turn == streamSamples {
@@ -106,14 +108,15 @@ func (m *Monitoring) next(ctx context.Context, sub *live.Subscription, sent metr
 
 // CheckHealth tells whether the server or a component of it works.
 func (m *Monitoring) CheckHealth(_ context.Context, req *monitoringpb.HealthRequest) (*monitoringpb.HealthResponse, error) {
-	known, err := m.Health.Check(req.GetService())
-	switch {
-	case !known:
+	status, err := m.Health.Status(req.GetService())
+	if err != nil {
 		return nil, err
-	case err != nil:
-		return &monitoringpb.HealthResponse{Message: "Service " + serviceName(req) + " is not running: " + err.Error()}, nil
 	}
-	return &monitoringpb.HealthResponse{Healthy: true, Message: "Service " + serviceName(req) + " is running"}, nil
+	res := &monitoringpb.HealthResponse{Healthy: status.Healthy(), Message: "Service " + serviceName(req) + " is running"}
+	if !status.Healthy() {
+		res.Message = "Service " + serviceName(req) + " is not running: " + status.Problem.Error()
+	}
+	return res, nil
 }
 
 func serviceName(req *monitoringpb.HealthRequest) string {
@@ -135,23 +138,22 @@ func (m *Monitoring) target(req *monitoringpb.MetricRequest) (hostname, metricTy
 	return hostname, metricType
 }
 
-// latest is Live.Latest, telling a type that this server's own host has not
-// measured yet from one that it does not have.
+// latest is Live.Latest, telling a host that has not reported since the server
+// started from one that nobody knows.
 func (m *Monitoring) latest(hostname, metricType string) (metric.Sample, error) {
 	sample, err := m.Live.Latest(hostname, metricType)
-	if _, unknown := errors.AsType[*metric.UnknownHostError](err); unknown && hostname == m.Hostname {
+	if is[*metric.UnknownHostError](err) && (hostname == m.Hostname || m.Hosts.Knows(hostname)) {
 		return sample, &metric.NoSampleError{Type: metricType, Host: hostname}
 	}
 	return sample, err
 }
 
-func metricResponse(s metric.Sample) *monitoringpb.MetricResponse {
-	t, _ := metric.Lookup(s.Series.Type)
+func (m *Monitoring) response(s metric.Sample) *monitoringpb.MetricResponse {
 	return &monitoringpb.MetricResponse{
 		Hostname:   s.Series.Host,
 		MetricType: s.Series.Type,
 		Value:      s.Value,
 		Timestamp:  time.UnixMilli(s.Time).Unix(),
-		Unit:       string(t.Unit),
+		Unit:       string(m.Types.Unit(s.Series.Type)),
 	}
 }

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/host"
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/vitals-rpc/vitals/agent"
+	"github.com/vitals-rpc/vitals/agent/collect"
+	"github.com/vitals-rpc/vitals/agent/spool"
+	"github.com/vitals-rpc/vitals/client"
+	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
+	"github.com/vitals-rpc/vitals/metric"
+)
+
+// agentConfig is the parsed command line of agent.
+type agentConfig struct {
+	server, protocol, hostname string
+	tags                       []string
+	interval                   time.Duration
+	spool                      spool.Options
+	log                        logConfig
+}
+
+func newAgent() *cobra.Command {
+	var c agentConfig
+	cmd := &cobra.Command{
+		Use:   "agent",
+		Short: "Measure this machine and report to a server",
+		Long: `Measure this machine and report to a server. The agent only calls out, so it
+works behind NAT and firewalls. What the server has not acknowledged is kept on
+disk, so that an outage of the server or the network loses nothing: when it is
+over, live samples go on at once and the rest follows.`,
+		Example: `  vitals agent --server http://hub.example.com:50051
+  vitals agent --server https://vitals.example.com --hostname web-1 --tag env=prod --tag role=web`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runAgent(cmd.Context(), c, cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&c.server, "server", "http://localhost:50051", "`URL` of the server to report to")
+	f.StringVar(&c.protocol, "protocol", string(client.Connect), "RPC `protocol`: connect, grpc or grpcweb")
+	f.StringVar(&c.hostname, "hostname", "", "`name` of this host (default: the operating system's)")
+	f.StringArrayVar(&c.tags, "tag", nil, "`key=value` to describe this host with; may be repeated")
+	f.DurationVar(&c.interval, "interval", agent.DefaultInterval, "how often to measure")
+	f.StringVar(&c.spool.Dir, "spool-dir", filepath.Join(defaultDataDir(), "spool"), "`folder` for samples that the server has not acknowledged")
+	f.Var(sizeFlag(&c.spool.MaxBytes, spool.DefaultMaxBytes), "spool-size", "how much `space` they may take; the oldest go first")
+	f.Var(durationFlag(&c.spool.MaxAge, spool.DefaultMaxAge), "spool-age", "how long they are kept; the server's --out-of-order-window should be as long")
+	c.log.flags(f)
+	mustComplete(cmd, "protocol", "connect", "grpc", "grpcweb")
+	return cmd
+}
+
+// runAgent measures and reports until ctx ends.
+func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) {
+	log, err := c.log.logger(stderr)
+	if err != nil {
+		return usageError{err}
+	}
+	if c.interval < 100*time.Millisecond {
+		return usageError{fmt.Errorf("interval %s is shorter than 100ms, which would measure the agent more than the machine", c.interval)}
+	}
+	who, err := c.reporter(ctx)
+	if err != nil {
+		return usageError{err}
+	}
+	protocol, err := client.ParseProtocol(c.protocol)
+	if err != nil {
+		return usageError{err}
+	}
+	cl, err := client.New(c.server, client.WithProtocol(protocol), client.WithGzip(), client.WithHeader("User-Agent", "vitals-agent/"+version()))
+	if err != nil {
+		return usageError{err}
+	}
+	defer cl.Close()
+	c.spool.Logger = log
+	queue, err := spool.Open(c.spool)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, queue.Close()) }()
+	if who.HostId, err = hostID(c.spool.Dir); err != nil {
+		return err
+	}
+	log.Info("agent", "version", version(), "hostname", who.GetHostname(), "server", cl.Target(), "interval", c.interval.String(), "spool", c.spool.Dir, "waiting_records", queue.Stats().Records)
+	return agent.New(agent.Options{
+		Reporter:   who,
+		Collector:  collect.New(collect.Options{Host: who.GetHostname(), Logger: log}),
+		Interval:   c.interval,
+		Spool:      queue,
+		Server:     cl.Ingest(),
+		Disconnect: cl.Close,
+		Logger:     log,
+	}).Run(ctx)
+}
+
+// reporter is what the agent says of its host.
+func (c *agentConfig) reporter(ctx context.Context) (*monitoringv1.Reporter, error) {
+	if c.hostname == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("this machine's host name cannot be read (%w); name it yourself with --hostname", err)
+		}
+		c.hostname = name
+	}
+	if err := metric.CheckHost(c.hostname); err != nil {
+		return nil, err
+	}
+	tags, err := parsePairs("tag", c.tags)
+	if err != nil {
+		return nil, err
+	}
+	return &monitoringv1.Reporter{
+		Hostname:     c.hostname,
+		Os:           runtime.GOOS,
+		Platform:     platform(ctx),
+		Architecture: runtime.GOARCH,
+		AgentVersion: version(),
+		Tags:         tags,
+		Interval:     durationpb.New(c.interval),
+	}, nil
+}
+
+// platform names the distribution and its version, such as debian 12.
+func platform(ctx context.Context) string {
+	name, _, release, err := host.PlatformInformationWithContext(ctx)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(name + " " + release)
+}
+
+// hostID is the id in the folder, made on the first run. It tells two machines
+// under one name apart, also those that were cloned before their first run.
+func hostID(dir string) (string, error) {
+	path := filepath.Join(dir, "host-id")
+	data, err := os.ReadFile(path) //nolint:gosec // the operator names the folder
+	if err == nil && len(data) > 0 {
+		return strings.TrimSpace(string(data)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading the host's id: %w", err)
+	}
+	id := rand.Text()
+	if err := os.WriteFile(path, []byte(id+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("keeping the host's id: %w", err)
+	}
+	return id, nil
+}

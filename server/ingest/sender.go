@@ -1,0 +1,100 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"github.com/vitals-rpc/vitals/metric"
+	"github.com/vitals-rpc/vitals/server/store"
+)
+
+// seriesIdle is how long a series must have been silent, in milliseconds, before
+// it stops to count against its host's limit.
+const seriesIdle = 3600 * 1000
+
+// rateBurst is how many seconds' worth of samples may come at once.
+const rateBurst = 10
+
+// sender is what the door knows of one host.
+type sender struct {
+	limiter *rate.Limiter
+
+	mu      sync.Mutex
+	entries map[string]*entry // by series key
+}
+
+// entry is a series that passed the checks.
+type entry struct {
+	series *metric.Series
+	ref    *store.Ref
+	used   int64 // when it was last asked for, in milliseconds since the epoch; guarded by the sender's lock
+}
+
+// sender returns what is known of a host, whose name has passed the checks.
+//
+// Errors: *[HostLimitError].
+func (d *Door) sender(hostname string) (*sender, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.hosts[hostname]
+	if s == nil {
+		if len(d.hosts) >= d.opts.MaxHosts {
+			return nil, &HostLimitError{d.opts.MaxHosts}
+		}
+		s = &sender{
+			limiter: rate.NewLimiter(rate.Limit(d.opts.MaxRate), rateBurst*d.opts.MaxRate),
+			entries: map[string]*entry{},
+		}
+		d.hosts[hostname] = s
+	}
+	return s, nil
+}
+
+// entry returns the entry of a series, checking it when it is new.
+func (s *sender) entry(d *Door, series *metric.Series) (*entry, error) {
+	now := d.opts.Now().UnixMilli()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[series.Key()]; e != nil {
+		e.used = now
+		return e, nil
+	}
+	if err := series.Check(); err != nil {
+		return nil, err
+	}
+	if len(s.entries) >= d.opts.MaxSeriesPerHost {
+		s.forget(now - seriesIdle)
+	}
+	if len(s.entries) >= d.opts.MaxSeriesPerHost {
+		return nil, fmt.Errorf("host %q has its limit of %d series; does a label hold something unbounded, such as an id?", series.Host, d.opts.MaxSeriesPerHost)
+	}
+	e := &entry{series: series, ref: d.opts.History.Ref(series), used: now}
+	s.entries[series.Key()] = e
+	return e, nil
+}
+
+// forget drops the entries that were last used before a time.
+func (s *sender) forget(before int64) {
+	for key, e := range s.entries {
+		if e.used < before {
+			delete(s.entries, key)
+		}
+	}
+}
+
+// wait waits until the host may send n samples more. It takes a tenth of a second's
+// worth at a time: streams of one host take turns then, and the live one does not
+// stand behind all of a backlog's message.
+func (s *sender) wait(ctx context.Context, n int) error {
+	for n > 0 {
+		part := min(n, max(1, int(s.limiter.Limit())/10))
+		if err := s.limiter.WaitN(ctx, part); err != nil {
+			return err
+		}
+		n -= part
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/vitals-rpc/vitals/server/fleet"
+	"github.com/vitals-rpc/vitals/server/store"
+)
+
+// registerMetrics registers what the server says of itself at /metrics, beside
+// the metrics of calls and those of the TSDB.
+func (s *Server) registerMetrics() {
+	s.metrics.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		gauge("grpc_streams_open", "Streaming calls that run now.", nil,
+			func() float64 { return float64(s.streams.Open()) }),
+		s.samples("stored", func(st store.Stats) uint64 { return st.Stored }),
+		s.samples("duplicate", func(st store.Stats) uint64 { return st.Duplicates }),
+		s.samples("rejected", func(st store.Stats) uint64 { return st.Rejected }),
+		s.hosts("up", fleet.Up),
+		s.hosts("stale", fleet.Stale),
+		s.hosts("down", fleet.Down),
+		gauge("vitals_store_series", "Series with samples in memory.", nil,
+			func() float64 { return float64(s.store.Stats().Series) }),
+		s.bytes("raw", func(st store.Stats) int64 { return st.RawBlockBytes }),
+		s.bytes("minute", func(st store.Stats) int64 { return st.MinuteBytes }),
+		s.bytes("hour", func(st store.Stats) int64 { return st.HourBytes }),
+		gauge("vitals_store_full", "1 while writes are refused because the disk is full.", nil, func() float64 {
+			if s.store.Stats().Full {
+				return 1
+			}
+			return 0
+		}),
+	)
+}
+
+func gauge(name, help string, labels prometheus.Labels, value func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value)
+}
+
+func (s *Server) samples(result string, count func(store.Stats) uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name:        "vitals_samples_total",
+		Help:        "Samples that reached the history, by what became of them.",
+		ConstLabels: prometheus.Labels{"result": result},
+	}, func() float64 { return float64(count(s.store.Stats())) })
+}
+
+func (s *Server) hosts(name string, status fleet.Status) prometheus.Collector {
+	return gauge("vitals_hosts", "Hosts that have ever reported, by status.", prometheus.Labels{"status": name}, func() float64 {
+		n := 0
+		for _, h := range s.fleet.Hosts("") {
+			if h.Status == status {
+				n++
+			}
+		}
+		return float64(n)
+	})
+}
+
+func (s *Server) bytes(tier string, size func(store.Stats) int64) prometheus.Collector {
+	return gauge("vitals_store_bytes", "Size on disk of each tier of history; raw without its newest hours.",
+		prometheus.Labels{"tier": tier}, func() float64 { return float64(size(s.store.Stats())) })
+}

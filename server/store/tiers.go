@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/vitals-rpc/vitals/metric"
+	"github.com/vitals-rpc/vitals/server/store/tier"
+)
+
+// tiers are the minute and the hour tier, and the numbers that both give to
+// series.
+type tiers struct {
+	minute, hour *tier.Tier
+	catalog      *tier.Catalog
+	// keeping lets one goroutine at a time write.
+	keeping sync.Mutex
+	swept   time.Time
+}
+
+func openTiers(o Options) (t *tiers, err error) {
+	t = &tiers{swept: time.Now()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(plain(err), t.close())
+			t = nil
+		}
+	}()
+	if t.catalog, err = tier.OpenCatalog(filepath.Join(o.Dir, "series.log"), metric.HostLabel); err != nil {
+		return t, err
+	}
+	if t.minute, err = tier.Open(filepath.Join(o.Dir, "minute"), tier.Minute, o.Logger); err != nil {
+		return t, err
+	}
+	if t.hour, err = tier.Open(filepath.Join(o.Dir, "hour"), tier.Hour, o.Logger); err != nil {
+		return t, err
+	}
+	// An end that moved over a stretch without samples leaves no file, but hours
+	// are only written once the minutes are.
+	t.minute.Pass(t.hour.End())
+	return t, nil
+}
+
+func (t *tiers) close() error {
+	var errs []error
+	if t.minute != nil {
+		errs = append(errs, t.minute.Close())
+	}
+	if t.hour != nil {
+		errs = append(errs, t.hour.Close())
+	}
+	if t.catalog != nil {
+		errs = append(errs, t.catalog.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// keepInterval is how often the store looks whether the tiers want anything.
+const keepInterval = 2 * time.Second
+
+// keepTiers writes, mends, merges and expires in the background.
+func (s *Store) keepTiers(ctx context.Context) {
+	ticker := time.NewTicker(keepInterval)
+	defer ticker.Stop()
+	s.remake(ctx)
+	var rest time.Time // after a failure, so that the log is not filled with it
+	for {
+		if !s.space.full.Load() && !s.raw.walFailed.Load() && time.Now().After(rest) {
+			now := s.clock()
+			closed := floor(now-s.options.RollUpDelay.Milliseconds(), s.options.RollUpInterval.Milliseconds())
+			if err := s.keep(ctx, closed, now-s.options.MendDelay.Milliseconds()); err != nil && ctx.Err() == nil {
+				s.options.Logger.Error("the minute and hour tiers could not be kept; queries read raw samples meanwhile", "error", err)
+				rest = time.Now().Add(30 * time.Second)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// RollUp writes every bucket that has closed and mends every hour that a late
+// sample has touched, at once. The store does so by itself from time to time;
+// queries give the same answers before and after.
+func (s *Store) RollUp(ctx context.Context) error {
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	return s.keep(ctx, floor(s.clock()-s.options.RollUpDelay.Milliseconds(), minute), maxTime)
+}
+
+// keep writes the buckets before closed, mends the marks last set at or before
+// quiet, then tidies up.
+func (s *Store) keep(ctx context.Context, closed, quiet int64) error {
+	s.tiers.keeping.Lock()
+	defer s.tiers.keeping.Unlock()
+	if err := s.roll(ctx, closed); err != nil {
+		return err
+	}
+	if err := s.mend(ctx, quiet); err != nil {
+		return err
+	}
+	return s.tidy(ctx)
+}
+
+// tidy drops what is too old and merges what is small.
+func (s *Store) tidy(ctx context.Context) error {
+	now := s.clock()
+	gone := s.tiers.minute.Expire(now - s.options.MinuteRetention.Milliseconds())
+	gone += s.tiers.hour.Expire(now - s.options.HourRetention.Milliseconds())
+	_, err := s.tiers.minute.Merge(ctx)
+	if err == nil {
+		_, err = s.tiers.hour.Merge(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if time.Since(s.tiers.swept) > 10*time.Minute {
+		s.tiers.swept = time.Now()
+		s.refs.sweep(now-s.window-hour, &s.stripes)
+	}
+	if gone == 0 {
+		return nil
+	}
+	live := map[tier.ID]struct{}{}
+	s.tiers.minute.Live(live)
+	s.tiers.hour.Live(live)
+	_, err = s.tiers.catalog.Retain(live)
+	return err
+}
+
+// remake writes the stretches again that were found damaged, as far as raw has
+// them.
+func (s *Store) remake(ctx context.Context) {
+	s.tiers.keeping.Lock()
+	defer s.tiers.keeping.Unlock()
+	var err error
+	for _, gap := range s.tiers.minute.Damaged() {
+		err = errors.Join(err, s.rollMinutes(ctx, gap[0], gap[1]))
+	}
+	for _, gap := range s.tiers.hour.Damaged() {
+		err = errors.Join(err, s.rollHours(ctx, gap[0], gap[1]))
+	}
+	if err != nil && ctx.Err() == nil {
+		s.options.Logger.Error("what was lost with a damaged file could not be made again", "error", err)
+	}
+}
