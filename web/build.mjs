@@ -17,7 +17,8 @@ const dist = path.join(root, "dist");
 
 const files = await bundle();
 const again = await bundle();
-if (digest(files) !== digest(again)) throw new Error("two builds of the same sources differ: the build must be deterministic");
+if (digest(files) !== digest(again))
+  throw new Error("two builds of the same sources differ: the build must be deterministic");
 
 if (process.argv.includes("--check")) {
   if (digest(await readBuild(dist)) !== digest(files)) {
@@ -50,20 +51,26 @@ async function bundle() {
     logLevel: "warning",
   });
   const output = (extension) => result.outputFiles.find((file) => file.path.endsWith(extension)).contents;
+  const source = (name) => readFile(path.join(root, "src", name));
   const assets = {
     script: ["vitals.js", output(".js")],
     style: ["vitals.css", output(".css")],
-    logo: ["logo.svg", await readFile(path.join(root, "src/logo.svg"))],
+    logo: ["logo.svg", await source("logo.svg")],
+    // After the logo, whose address it holds.
+    manifest: ["vitals.webmanifest", await source("manifest.webmanifest")],
   };
+  const addresses = new Map();
+  const addressed = (text) => [...addresses].reduce((done, [key, url]) => done.replaceAll(`{{${key}}}`, url), text);
   const built = new Map();
-  let html = await readFile(path.join(root, "src/index.html"), "utf8");
-  for (const [key, [name, content]] of Object.entries(assets)) {
+  for (const [key, [name, bytes]] of Object.entries(assets)) {
     const { name: stem, ext } = path.parse(name);
+    const content = key === "manifest" ? addressed(bytes.toString()) : bytes;
     const hash = createHash("sha256").update(content).digest("hex").slice(0, 10);
     const url = `assets/${stem}-${hash}${ext}`;
     built.set(url, Buffer.from(content));
-    html = html.replaceAll(`{{${key}}}`, `/${url}`);
+    addresses.set(key, `/${url}`);
   }
+  const html = addressed((await source("index.html")).toString());
   built.set("index.html", Buffer.from(html.replace(/\n\s*/g, "\n")));
   built.set("licenses.txt", Buffer.from(await licenses(Object.keys(result.metafile.inputs))));
   return new Map([...built].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -77,7 +84,10 @@ async function licenses(inputs) {
     if (!packages.has(name)) packages.set(name, new Set());
     const source = await readFile(path.join(root, input), "utf8");
     // uPlot's header names what its LICENSE file says in full.
-    const header = /^(?:\/\/.*\n)+/.exec(source)?.[0].replace(/^\/\/ ?/gm, "").trim();
+    const header = /^(?:\/\/.*\n)+/
+      .exec(source)?.[0]
+      .replace(/^\/\/ ?/gm, "")
+      .trim();
     if (header !== undefined && header.includes("Copyright")) packages.get(name).add(header);
   }
   const sections = [];
@@ -86,7 +96,8 @@ async function licenses(inputs) {
     const { version, license } = JSON.parse(await readFile(path.join(folder, "package.json"), "utf8"));
     const file = await readFile(path.join(folder, "LICENSE"), "utf8").catch(() => undefined);
     if (file !== undefined) texts.add(file.trim());
-    if (texts.size === 0) throw new Error(`${name} has neither a LICENSE file nor a copyright header: its terms must be added by hand`);
+    if (texts.size === 0)
+      throw new Error(`${name} has neither a LICENSE file nor a copyright header: its terms must be added by hand`);
     sections.push([`${name} ${version} (${license})`, ...texts].join("\n\n"));
   }
   const rule = `\n\n${"-".repeat(72)}\n\n`;

@@ -42,6 +42,8 @@ var contentTypes = map[string]string{
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
 	".txt":  "text/plain; charset=utf-8",
+	// What makes the page installable.
+	".webmanifest": "application/manifest+json",
 }
 
 // file is one file of the build and the headers that go with it.
@@ -52,8 +54,9 @@ type file struct {
 	etag        string
 }
 
-// Handler serves the page at / and the files that it needs. Any other path is
-// a 404 that says where the page is; a method other than GET and HEAD is a 405.
+// Handler serves the page at / and at the addresses of its views, and the files
+// that it needs. Any other path is a 404 that says where the page is; a method
+// other than GET and HEAD is a 405.
 //
 // Files below /assets/ have a hash of their content in their name and may be
 // cached for ever. All else, the page first, is checked with the server each
@@ -64,7 +67,7 @@ func Handler() http.Handler {
 	files := load(dist)
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
-		f, ok := files[r.URL.Path]
+		f, ok := files[address(r.URL.Path)]
 		switch {
 		case !ok:
 			http.Error(w, "There is nothing at this address. The page is at / and metrics are asked for by RPC.", http.StatusNotFound)
@@ -80,6 +83,22 @@ func Handler() http.Handler {
 		panic(fmt.Sprintf("web: gzhttp does not take its options: %v", err)) // constants all: a mistake in this file
 	}
 	return compress(page)
+}
+
+// hostsPath is below which each host has an address of its own.
+const hostsPath = "/hosts/"
+
+// address maps the addresses of the views, which a reader may reload and share,
+// to the one page that draws them all: /hosts/NAME and /explore. Any other path stays what
+// it is, so that a mistyped one is a 404 and not an empty page.
+func address(path string) string {
+	if name, ok := strings.CutPrefix(path, hostsPath); ok && name != "" && !strings.Contains(name, "/") {
+		return "/"
+	}
+	if path == "/explore" {
+		return "/"
+	}
+	return path
 }
 
 // gzipSuffix tells the ETag of a compressed answer from the ETag of the same

@@ -1,54 +1,129 @@
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
-import { monitoringAt } from "./api/client.js";
-import { run, type FeedEvent } from "./api/feed.js";
+import { apiAt } from "./api/client.js";
+import { run, type Feed, type FeedEvent } from "./api/feed.js";
 import { Pauses } from "./api/pause.js";
 import { Tabs } from "./api/tabs.js";
+import { vitalTypes } from "./state/fleet.js";
 import { PageState } from "./state/page.js";
-import { PageView } from "./views/page.js";
+import { ExploreView } from "./views/explore.js";
+import { FleetView } from "./views/fleet.js";
+import { HostView } from "./views/host.js";
+import { keyboard } from "./views/keyboard.js";
+import { Shell } from "./views/shell.js";
 
-/** What the traces show, in seconds. */
-const span = 3 * 60;
-const metricTypes = ["cpu", "memory", "disk"];
+const api = apiAt(location.origin);
+const state = new PageState();
 
-/** The host to show; none named is the host that the server runs on. */
-const hostname = new URLSearchParams(location.search).get("host") ?? "";
+/** View is one of the things that the page can show; it shows the same for as long as it lives. */
+interface View {
+  apply(event: FeedEvent): void;
+  draw(now: number): void;
+  catchUp(): void;
+}
 
-const state = new PageState(metricTypes, span + 10);
-const view = new PageView(state, hostname, span);
+/** hostAt returns the host that an address names, or undefined. */
+function hostAt(path: string): string | undefined {
+  const name = /^\/hosts\/([^/]+)$/.exec(path)?.[1];
+  return name === undefined ? undefined : decodeURIComponent(name);
+}
+
+function addressOf(host: string): string {
+  return `/hosts/${encodeURIComponent(host)}`;
+}
 
 /** redraw draws once in the next frame, however many samples ask for it. */
 let asked = false;
+let draw: (now: number) => void = () => undefined;
 function redraw(): void {
   if (asked) return;
   asked = true;
   requestAnimationFrame(() => {
     asked = false;
-    view.draw(performance.now());
+    draw(performance.now());
   });
 }
 
-const client = monitoringAt(location.origin);
-const pauses = new Pauses();
-const tabs = new Tabs<FeedEvent>({
-  topic: hostname,
-  lead: (publish, signal) =>
-    run({ client, hostname, metricTypes, mayStream: () => tabs.mayStream, pauses }, publish, signal),
-  receive(event) {
-    const isNew = state.apply(event, performance.now());
-    if (isNew && event.kind === "sample" && event.sample.metricType === metricTypes[0]) view.beat();
+/** live follows the server for a view, in this tab or by another that shows the same. */
+function live(
+  topic: string,
+  what: Pick<Feed, "hostname" | "metricTypes" | "interval">,
+  shell: Shell,
+  view: View,
+): void {
+  draw = (now) => {
+    shell.draw(now);
+    view.draw(now);
+  };
+  const pauses = new Pauses();
+  const tabs: Tabs<FeedEvent> = new Tabs<FeedEvent>({
+    topic,
+    lead: (publish, signal) => run({ ...what, api, mayStream: () => tabs.mayStream, pauses }, publish, signal),
+    receive(event) {
+      const isNew = state.apply(event, performance.now());
+      view.apply(event);
+      if (isNew) shell.beat();
+      redraw();
+    },
+    known: () => state.events(performance.now()),
+    hurry: () => pauses.hurry(),
+  });
+  // Time moves on, and silence grows older, whether samples come or not.
+  setInterval(redraw, 1_000);
+  addEventListener("online", () => tabs.hurry());
+  let hidden = performance.now();
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden") hidden = performance.now();
+    else {
+      tabs.hurry();
+      // A browser may have let the tab sleep, and what came meanwhile go by.
+      if (performance.now() - hidden > 10_000) view.catchUp();
+    }
     redraw();
-  },
-  known: () => state.events(),
-  hurry: () => pauses.hurry(),
-});
-
-// The traces move on, and silence grows older, whether samples come or not.
-setInterval(redraw, 1_000);
-addEventListener("online", () => tabs.hurry());
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") tabs.hurry();
+  });
   redraw();
-});
-redraw();
-tabs.start();
+  tabs.start();
+}
+
+function showHost(host: string): void {
+  const shell = new Shell(state, host, host, () => view.recolour());
+  const view = new HostView(state, api, host, redraw);
+  keyboard({ range: view.range });
+  live(`host/${host}`, { hostname: host, metricTypes: [] }, shell, view);
+}
+
+function showFleet(): void {
+  const shell = new Shell(state, "All hosts", "", () => view.recolour());
+  const view = new FleetView(state, api, redraw);
+  keyboard({ filter: view.filter, move: (by) => view.move(by) });
+  const alone: View = {
+    apply(event) {
+      // One host alone is not worth a list.
+      if (event.kind === "hosts" && event.hosts.length === 1 && location.search === "")
+        location.replace(addressOf(event.hosts[0]!.name));
+      view.apply(event);
+    },
+    draw: () => view.draw(),
+    catchUp: () => view.catchUp(),
+  };
+  live("fleet", { metricTypes: vitalTypes, interval: 2 }, shell, alone);
+}
+
+function showExplore(): void {
+  const shell = new Shell(state, "Explore", "", () => view.recolour());
+  const view = new ExploreView(state, api, redraw);
+  keyboard({ range: view.range, filter: view.input });
+  live("fleet", { metricTypes: vitalTypes, interval: 2 }, shell, {
+    apply: (event) => view.apply(event),
+    draw: () => view.draw(),
+    catchUp: () => view.catchUp(),
+  });
+}
+
+const host = hostAt(location.pathname);
+// The address of a host before it had one of its own.
+const named = new URLSearchParams(location.search).get("host");
+if (host !== undefined) showHost(host);
+else if (location.pathname === "/explore") showExplore();
+else if (named !== null && named !== "") location.replace(addressOf(named));
+else showFleet();

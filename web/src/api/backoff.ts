@@ -1,5 +1,6 @@
 const shortest = 500;
-const longest = 5_000;
+/** The longest wait, in milliseconds: also for what waiting alone will hardly mend. */
+export const longest = 5_000;
 
 /**
  * Backoff says how many milliseconds to wait before the next attempt: at least

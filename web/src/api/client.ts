@@ -1,15 +1,28 @@
 import { createClient, type Client } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { MonitoringService } from "../gen/monitoring/metrics_pb.js";
+import { LiveService } from "../gen/monitoring/v1/live_pb.js";
+import { QueryService } from "../gen/monitoring/v1/query_pb.js";
 
-/** Monitoring is the generated client of the classic contract. */
-export type Monitoring = Client<typeof MonitoringService>;
+/** Api is the generated clients of all that the page asks for. */
+export interface Api {
+  /** The classic contract, for the server's word on its own health. */
+  monitoring: Client<typeof MonitoringService>;
+  live: Client<typeof LiveService>;
+  query: Client<typeof QueryService>;
+}
 
 /**
- * monitoringAt returns a client of the server at that origin. It speaks Connect
- * with JSON, so that the network panel of the browser shows requests and answers
- * that a person can read, and repeat with curl.
+ * apiAt returns the clients of the server at that origin. Live samples and health
+ * come as JSON, which a person can read in the browser's network panel and repeat
+ * with curl; queries, thousands of numbers at once, come as binary.
  */
-export function monitoringAt(origin: string): Monitoring {
-  return createClient(MonitoringService, createConnectTransport({ baseUrl: origin }));
+export function apiAt(origin: string): Api {
+  const readable = createConnectTransport({ baseUrl: origin });
+  const compact = createConnectTransport({ baseUrl: origin, useBinaryFormat: true });
+  return {
+    monitoring: createClient(MonitoringService, readable),
+    live: createClient(LiveService, readable),
+    query: createClient(QueryService, compact),
+  };
 }

@@ -1,13 +1,13 @@
 /**
  * Over HTTP/1.1 a browser opens six connections to a server, for all its tabs
- * together, and a stream holds one for as long as it lasts. Two tabs of three
- * streams each would leave none for a third, nor for a single unary call. So of
- * the tabs that show the same host one leads, by a Web Lock: it alone talks to the
- * server and passes on what it hears over a BroadcastChannel.
+ * together, and a stream holds one for as long as it lasts. Six tabs with a stream
+ * each would leave none for a seventh, nor for a single unary call. So of the tabs
+ * that show the same one leads, by a Web Lock: it alone follows the server and
+ * passes on what it hears over a BroadcastChannel.
  *
- * Tabs that show different hosts have a leader each; of these leaders the one that
- * holds a second lock may stream, the others ask once a second by short calls. So
- * there are never more than three lasting connections.
+ * Tabs that show different hosts have a leader each; of these leaders those that
+ * hold one of three further locks may stream, the others ask every other second by
+ * short calls. So there are never more than three lasting connections.
  *
  * Hiding is no reason to stop: a leader in a hidden tab goes on, so that its chart
  * has no hole when the reader comes back. But a browser may freeze a hidden tab
@@ -40,7 +40,8 @@ export interface TabsOptions<E> {
   hurry: () => void;
 }
 
-const streamsLock = "vitals/streams";
+/** One lock for each connection that may be held for long, by all tabs together. */
+const streamLocks = ["vitals/stream/1", "vitals/stream/2", "vitals/stream/3"];
 const beatEvery = 1_000;
 /** After so many milliseconds without a word, a visible tab no longer waits for the leader. */
 const patience = 4_000;
@@ -77,7 +78,7 @@ export class Tabs<E> {
   start(): void {
     const locks = (navigator as { locks?: LockManager }).locks;
     if (locks === undefined) {
-      void this.#lead(undefined, false);
+      void this.#lead(undefined);
       return;
     }
     this.#channel.addEventListener("message", ({ data }) => this.#hear(data as Message<E>));
@@ -107,7 +108,8 @@ export class Tabs<E> {
         if (this.#leading) this.#post({ kind: "known", to: message.from, events: this.#options.known() });
         return;
       case "known":
-        if (message.to === this.#self && !this.#leading) for (const event of message.events) this.#options.receive(event);
+        if (message.to === this.#self && !this.#leading)
+          for (const event of message.events) this.#options.receive(event);
         return;
       case "hurry":
         if (this.#leading) this.#options.hurry();
@@ -139,35 +141,39 @@ export class Tabs<E> {
       // The API allows no signal beside steal: a theft does not wait.
       const how: LockOptions = steal ? { steal: true } : { signal: force.signal };
       try {
-        await locks.request(this.#name, how, () => this.#lead(locks, steal, robbed.signal));
+        await locks.request(this.#name, how, () => this.#lead(locks, robbed.signal));
       } catch {
         // Robbed while leading, or out of patience while waiting.
       }
       robbed.abort();
       this.#leading = false;
+      this.#mayStream = false;
       steal = force.signal.aborted;
     }
   }
 
-  async #lead(locks: LockManager | undefined, steal: boolean, signal = new AbortController().signal): Promise<void> {
+  async #lead(locks: LockManager | undefined, signal = new AbortController().signal): Promise<void> {
     this.#leading = true;
-    if (locks !== undefined) void this.#holdStreams(locks, steal, signal);
+    if (locks !== undefined) await this.#holdStream(locks, signal);
     await this.#options.lead(this.#publish, signal);
   }
 
-  /** holdStreams allows streaming while this tab holds the lock for it. */
-  async #holdStreams(locks: LockManager, steal: boolean, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await locks.request(streamsLock, steal ? { steal } : { signal }, () => {
+  /**
+   * holdStream allows streaming while this tab holds one of the locks for it. It
+   * resolves when one is held, or when none seems to be free.
+   */
+  #holdStream(locks: LockManager, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      setTimeout(resolve, 150);
+      for (const name of streamLocks) {
+        const hold = () => {
+          if (this.#mayStream || signal.aborted) return undefined; // one is enough
           this.#mayStream = true;
+          resolve();
           return new Promise<void>((release) => signal.addEventListener("abort", () => release()));
-        });
-      } catch {
-        // Robbed, or no longer leading.
+        };
+        locks.request(name, { signal }, hold).catch(() => undefined); // no longer leading
       }
-      this.#mayStream = false;
-      steal = false;
-    }
+    });
   }
 }

@@ -1,10 +1,13 @@
 /** Range is the least and the greatest value that an axis shows. */
 export type Range = [low: number, high: number];
 
-/** percentRange begins at zero and ends at the lowest of 25, 50 and 100 that has room for max. */
+/**
+ * percentRange reaches from zero to the lowest of 25, 50 and 100 that has room for
+ * max, and a little beyond both, for the breadth of the line.
+ */
 export function percentRange(max: number): Range {
   const high = [25, 50].find((bound) => max <= bound * 0.96) ?? 100;
-  return [0, high];
+  return [-0.01 * high, 1.02 * high];
 }
 
 /**
@@ -30,4 +33,13 @@ function niceStep(step: number): number {
   const power = 10 ** Math.floor(Math.log10(step));
   const factor = [1, 2, 5].find((f) => f * power >= step * (1 - 1e-9)) ?? 10;
   return factor * power;
+}
+
+/** fromZero reaches from zero to a round number that has room for max; below zero where a value is. */
+export function fromZero(min: number, max: number): Range {
+  if (min >= 0 && max <= 0) return [0, 1];
+  const high = Math.max(max, 0);
+  const low = Math.min(min, 0);
+  const step = niceStep((high - low) / 4);
+  return [Math.floor(low / step + 1e-9) * step, Math.ceil((high * 1.02) / step - 1e-9) * step];
 }

@@ -1,76 +1,115 @@
-import type { FeedEvent } from "../api/feed.js";
-import type { Health } from "../api/sample.js";
-import { MetricState, type Phase } from "./metric.js";
+import type { Failure } from "../api/failure.js";
+import type { FeedEvent, Health, Host } from "../api/feed.js";
+import type { Series } from "../api/series.js";
 
-/** The phases from the one to worry about least to the worst. */
-const worse: readonly Phase[] = ["live", "connecting", "stale", "reconnecting", "error"];
+/** Phase is the state of the connection, as the page shows it. */
+export type Phase = "connecting" | "live" | "stale" | "reconnecting" | "error";
 
-/** PageState is all that the page knows: its metrics, the host's name, the server's health. */
+/** After so many milliseconds without a new sample, the last one is called stale. */
+const staleAfter = 4_000;
+
+/**
+ * PageState is what is known of the server and of how its samples reach us. Its
+ * clock is the caller's: milliseconds that never run backwards (performance.now).
+ */
 export class PageState {
-  readonly metrics: readonly MetricState[];
+  /** The series of the stream by their numbers. */
+  readonly series = new Map<number, Series>();
+  readonly #newest = new Map<number, { time: number; value: number }>();
+  hosts: Host[] | undefined;
   /** What the server says of itself; null when it could not be asked, undefined before the first answer. */
   health: Health | null | undefined;
+  #failure: Failure | undefined;
+  #observed: number | undefined;
+  #arrived = 0;
+  #clock: { server: number; at: number } | undefined;
 
-  /** @param span how many seconds of samples are kept */
-  constructor(metricTypes: readonly string[], span: number) {
-    this.metrics = metricTypes.map((metricType) => new MetricState(metricType, span));
-  }
-
-  /** apply takes in an event that arrives now and tells whether it brought a new sample. */
+  /** apply takes in an event that arrives now and tells whether it brought a newer sample. */
   apply(event: FeedEvent, now: number): boolean {
     switch (event.kind) {
+      case "open":
+        this.series.clear();
+        this.#newest.clear();
+        return false;
+      case "clock":
+        this.#clock = { server: event.server, at: now };
+        return false;
+      case "hosts":
+        this.hosts = event.hosts;
+        return false;
       case "health":
         this.health = event.health;
         return false;
       case "failure":
-        this.#metric(event.metricType)?.fail(event.failure);
+        this.#failure = event.failure;
+        // What a server said of itself before it went out of reach is no longer known.
+        if (!event.failure.refused) this.health = null;
         return false;
-      case "sample":
-        return this.#metric(event.sample.metricType)?.observe(event.sample, now) ?? false;
+      case "samples":
+        return this.#observe(event, now);
     }
   }
 
-  /** events returns what brings another tab's state up to this one's. */
-  events(): FeedEvent[] {
-    const events: FeedEvent[] = [];
-    for (const metric of this.metrics) {
-      for (const sample of metric.samples()) events.push({ kind: "sample", sample });
-      const { metricType, failure } = metric;
-      if (failure !== undefined) events.push({ kind: "failure", metricType, failure });
+  #observe({ named, rounds }: FeedEvent & { kind: "samples" }, now: number): boolean {
+    for (const [id, series] of named) this.series.set(id, series);
+    let isNew = false;
+    for (const { time, ids, values } of rounds) {
+      for (const [i, id] of ids.entries()) this.#newest.set(id, { time, value: values[i]! });
+      if (time <= (this.#observed ?? -Infinity)) continue;
+      this.#observed = time;
+      isNew = true;
     }
+    // A stream that stands is no failure, though its host may be silent; a refusal stands until samples come.
+    if (rounds.length > 0 || this.#failure?.refused === false) this.#failure = undefined;
+    if (isNew) this.#arrived = now;
+    return isNew;
+  }
+
+  /** events returns what brings another tab's state up to this one's. */
+  events(now: number): FeedEvent[] {
+    const events: FeedEvent[] = [];
+    if (this.series.size > 0) {
+      const rounds = [...this.#newest].map(([id, { time, value }]) => ({ time, ids: [id], values: [value] }));
+      rounds.sort((a, b) => a.time - b.time);
+      events.push({ kind: "open" }, { kind: "samples", named: [...this.series], rounds, dropped: 0 });
+    }
+    if (this.#failure !== undefined) events.push({ kind: "failure", failure: this.#failure });
+    const server = this.serverTime(now);
+    if (this.#clock !== undefined && server !== undefined) events.push({ kind: "clock", server });
+    if (this.hosts !== undefined) events.push({ kind: "hosts", hosts: this.hosts });
     if (this.health !== undefined) events.push({ kind: "health", health: this.health });
     return events;
   }
 
-  /** worst returns the metric that is off worst: it speaks for the page. */
-  worst(now: number): MetricState {
-    const badness = (metric: MetricState) => worse.indexOf(metric.phase(now));
-    return this.metrics.reduce((a, b) => (badness(b) > badness(a) ? b : a));
-  }
-
-  /** hostname returns the host's name as the server says it, or undefined before the first sample. */
-  get hostname(): string | undefined {
-    return this.#newest()?.last?.hostname;
+  /** Why no samples come, if the last attempt failed. */
+  get failure(): Failure | undefined {
+    return this.#failure;
   }
 
   /** observed returns when the newest sample was observed, in seconds since the epoch. */
   get observed(): number | undefined {
-    return this.#newest()?.last?.timestamp;
+    return this.#observed;
+  }
+
+  /** phase tells how things stand. */
+  phase(now: number): Phase {
+    if (this.#failure !== undefined) return this.#failure.refused ? "error" : "reconnecting";
+    if (this.#observed === undefined) return "connecting";
+    return this.silence(now) > Math.max(staleAfter, 2_500 * this.#interval()) ? "stale" : "live";
+  }
+
+  #interval(): number {
+    const intervals = (this.hosts ?? []).map((host) => host.interval);
+    return intervals.length === 0 ? 1 : Math.min(...intervals);
+  }
+
+  /** silence returns for how many milliseconds no newer sample has come; 0 before the first. */
+  silence(now: number): number {
+    return this.#observed === undefined ? 0 : now - this.#arrived;
   }
 
   /** serverTime estimates what the server's clock says, in seconds since the epoch. */
   serverTime(now: number): number | undefined {
-    return this.#newest()?.serverTime(now);
-  }
-
-  #newest(): MetricState | undefined {
-    return this.metrics.reduce<MetricState | undefined>(
-      (a, b) => (b.last !== undefined && b.last.timestamp > (a?.last?.timestamp ?? -Infinity) ? b : a),
-      undefined,
-    );
-  }
-
-  #metric(metricType: string): MetricState | undefined {
-    return this.metrics.find((metric) => metric.metricType === metricType);
+    return this.#clock === undefined ? undefined : this.#clock.server + (now - this.#clock.at) / 1000;
   }
 }

@@ -1,5 +1,4 @@
-import type { PageState } from "../state/page.js";
-import type { Phase } from "../state/metric.js";
+import type { PageState, Phase } from "../state/page.js";
 import { age, clock } from "./format.js";
 
 /** Status is the state of the page in words. */
@@ -24,30 +23,37 @@ const words: Record<Phase, string> = {
 /**
  * statusOf puts the page's state into words.
  *
- * @param asked the host that was asked for, empty for the server's own
+ * @param asked the host that was asked for, empty for all of them
  * @param now milliseconds, by the clock that the page's state was fed by
  */
 export function statusOf(page: PageState, asked: string, now: number): Status {
-  const worst = page.worst(now);
-  const phase = worst.phase(now);
-  const reason = worst.failure?.reason ?? "";
-  return { phase, word: words[phase], meaning: meaningOf(phase, reason, asked), detail: detailOf(page, phase, now) };
+  const phase = page.phase(now);
+  const reason = page.failure?.reason ?? "";
+  const stopping = phase === "reconnecting" && /\bstopping\b/i.test(reason);
+  return {
+    phase,
+    word: stopping ? "Server stopping" : words[phase],
+    meaning: meaningOf(phase, reason, asked),
+    detail: detailOf(page, phase, now),
+  };
 }
 
 function meaningOf(phase: Phase, reason: string, asked: string): string {
   switch (phase) {
     case "connecting":
-      return "Asking the server for its first sample.";
+      return asked === "" ? "Asking the server for its hosts." : "Asking the server for the first sample.";
     case "live":
-      return "A sample every second.";
+      return "Samples as they come.";
     case "stale":
-      return "The server is connected, but no new sample comes.";
+      return asked === ""
+        ? "The server is connected, but no new sample comes."
+        : "The server is connected, but no new sample of this host comes.";
     case "reconnecting":
       return `${reason} Trying again by itself.`;
     case "error":
       return asked === ""
         ? `${reason} See the server's log, then reload this page.`
-        : `${reason} Check the host in this page's address, or choose Vitals above for the server's own.`;
+        : `${reason} Correct the host in this page's address, or follow the logo to all hosts.`;
   }
 }
 
@@ -55,9 +61,7 @@ function detailOf(page: PageState, phase: Phase, now: number): string {
   const { observed } = page;
   if (observed === undefined) return "No sample yet";
   const time = `Last sample ${clock(observed)}`;
-  if (phase === "live") return time;
-  const silence = Math.min(...page.metrics.filter((m) => m.last !== undefined).map((m) => m.silence(now)));
-  return `${time}, ${age(silence)} ago`;
+  return phase === "live" ? time : `${time}, ${age(page.silence(now))} ago`;
 }
 
 /** healthOf puts the server's health into words. */

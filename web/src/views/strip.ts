@@ -1,104 +1,79 @@
-import { amountRange, percentRange } from "../charts/range.js";
-import { Trace } from "../charts/trace.js";
-import type { MetricState } from "../state/metric.js";
+import type { ChartSpec } from "../charts/catalog.js";
+import { windowOf } from "../state/range.js";
+import type { Phase } from "../state/page.js";
 import { element, setText } from "./dom.js";
-import { clock, quantity, withUnit } from "./format.js";
+import { clock, moment, quantity, withUnit } from "./format.js";
+import { Plot, type PlotContext } from "./plot.js";
 
-/** StripOptions describes a metric to the reader. */
-export interface StripOptions {
-  title: string;
-  help: string;
-  /** The unit until the first sample tells. */
-  unit: string;
-  /** How many seconds the trace shows. */
-  span: number;
-  /** Whether the times stand below the trace. */
-  clock: boolean;
-}
-
-/** Strip shows one metric: its name, its trace and its value in large. */
+/** Strip shows one metric in large: its name, its trace and its value now. */
 export class Strip {
   readonly element: HTMLElement;
-  readonly #trace: Trace;
-  readonly #chart = element("div", "trace", [], { role: "img" });
+  readonly plot: Plot;
   readonly #value = element("span", "value", ["–"]);
   readonly #unit = element("span", "unit");
-  readonly #range = element("p", "range");
-  #pointed: { time: number; value: number } | null = null;
+  readonly #range = element("p", "extent");
+  #pointed: number | null = null;
+  #last: { value: number; unit: string } | undefined;
 
   constructor(
-    parent: HTMLElement,
-    private readonly metric: MetricState,
-    private readonly options: StripOptions,
+    private readonly spec: ChartSpec,
+    private readonly context: PlotContext,
   ) {
-    const { title, help, unit, span } = options;
-    const id = `metric-${metric.metricType}`;
-    const about = element("div", "about", [element("h2", "", [title], { id }), element("p", "help", [help]), this.#range]);
-    const now = element("p", "now", [this.#value, " ", this.#unit]);
-    this.element = element("article", "strip", [about, this.#chart, now], {
-      "aria-labelledby": id,
-      "data-metric": metric.metricType,
+    this.plot = new Plot(spec, context, { head: true, area: spec.unit === "percent" }, (time) => {
+      this.#pointed = time;
+      this.#describe();
     });
-    parent.append(this.element);
-    this.#unit.textContent = quantity(0, unit).unit;
-    const percent = unit === "percent";
-    this.#trace = new Trace(this.#chart, {
-      span,
-      area: percent,
-      clock: options.clock,
-      range: percent ? (_, max) => percentRange(max) : amountRange,
-      tick: (value) => tickOf(value, percent),
-      onPoint: (point) => {
-        this.#pointed = point;
-        this.#describe();
-      },
+    const id = `metric-${spec.id}`;
+    const about = element("div", "about", [
+      element("h2", "", [spec.title], { id }),
+      element("p", "help", [spec.help]),
+      this.#range,
+    ]);
+    const now = element("p", "now", [this.#value, " ", this.#unit]);
+    this.element = element("article", "strip", [about, this.plot.element, now], {
+      "aria-labelledby": id,
+      "data-metric": spec.id,
     });
   }
 
-  /** draw shows the metric as it is now, the trace ending at end (seconds, the server's clock). */
-  draw(now: number, end: number): void {
-    const { metric, options } = this;
-    this.element.dataset["phase"] = metric.phase(now);
-    if (metric.last !== undefined) {
-      const { number, unit } = quantity(metric.last.value, metric.last.unit);
+  /** observe takes in the newest value, whatever range the chart shows. */
+  observe(value: number, unit: string): void {
+    this.#last = { value, unit };
+  }
+
+  /** draw shows the metric as it is now. */
+  draw(phase: Phase): void {
+    if (this.element.dataset["phase"] !== phase) {
+      // Only what is live has its colour: see the style sheet.
+      this.element.dataset["phase"] = phase;
+      this.plot.recolour();
+    }
+    if (this.#last !== undefined) {
+      const { number, unit } = quantity(this.#last.value, this.#last.unit);
       setText(this.#value, number);
       setText(this.#unit, unit);
     }
-    this.#trace.draw(metric.series.times, metric.series.values, end, options.span);
-    this.#describe(end);
+    this.plot.draw();
+    this.#describe();
   }
 
-  /** recolour follows the colour scheme. */
-  recolour(): void {
-    this.#trace.recolour();
-  }
-
-  /** describe says in words what the trace shows, or the sample that the reader points at. */
-  #describe(end?: number): void {
-    const { metric, options } = this;
-    const unit = metric.last?.unit ?? options.unit;
-    if (this.#pointed !== null) {
-      setText(this.#range, `${clock(this.#pointed.time)}  ${withUnit(this.#pointed.value, unit)}`);
-      return;
-    }
-    if (end === undefined) return;
-    const bounds = metric.series.bounds(end - options.span);
-    const minutes = Math.round(options.span / 60);
+  /** describe says in words what the trace shows, or the value that the reader points at. */
+  #describe(): void {
+    const { plot, spec } = this;
+    const [from, to] = windowOf(this.context.range(), this.context.now());
+    const [column] = plot.columns();
+    const bounds = column?.bounds(from, to);
     if (bounds === undefined) {
       setText(this.#range, "");
-      this.#chart.setAttribute("aria-label", `${options.title}: no samples in the last ${minutes} minutes`);
+      plot.element.setAttribute("aria-label", `${spec.title}: no samples`);
       return;
     }
-    const [low, high] = bounds.map((value) => quantity(value, unit).number) as [string, string];
-    setText(this.#range, low === high ? `steady at ${low}` : `${low} to ${high}`);
-    const label = `${options.title} over the last ${minutes} minutes: ${low} to ${withUnit(bounds[1], unit)}`;
-    this.#chart.setAttribute("aria-label", label);
+    const [low, high] = bounds.map((value) => withUnit(value, plot.unit)) as [string, string];
+    plot.element.setAttribute("aria-label", `${spec.title} since ${clock(from)}: ${low} to ${high}`);
+    if (this.#pointed !== null) {
+      const value = column?.at(this.#pointed);
+      const text = value === undefined ? "no data" : withUnit(value, plot.unit);
+      setText(this.#range, `${moment(this.#pointed, to - from)}  ${text}`);
+    } else setText(this.#range, low === high ? `steady at ${low}` : `${low} to ${high}`);
   }
-}
-
-const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
-const fine = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
-
-function tickOf(value: number, percent: boolean): string {
-  return percent ? `${whole.format(value)} %` : fine.format(value);
 }

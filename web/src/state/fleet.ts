@@ -1,0 +1,129 @@
+import type { Past } from "../api/history.js";
+import type { Series } from "../api/series.js";
+import { Column } from "./columns.js";
+
+/** Vital is one of the four that stand for a host: three shares in percent, and bytes a second. */
+export type Vital = "cpu" | "memory" | "disk" | "network";
+export const vitals: readonly Vital[] = ["cpu", "memory", "disk", "network"];
+
+/** vitalTypes are the metric types that the four are made of. */
+export const vitalTypes: readonly string[] = [
+  "cpu",
+  "memory",
+  "memory_total",
+  "disk",
+  "disk_space_total",
+  "network_receive",
+  "network_transmit",
+];
+
+/** How many seconds the small charts show. */
+export const fleetSpan = 300;
+
+/** Vitals is the four of one host over the last minutes. */
+export class Vitals {
+  readonly columns: Record<Vital, Column>;
+  #memoryTotal: number | undefined;
+  #diskTotal: number | undefined;
+  readonly #traffic = new Map<string, number>();
+
+  constructor(host: string) {
+    const column = (vital: Vital) =>
+      new Column({ type: vital, host, labels: {}, unit: vital === "network" ? "bytes_per_second" : "percent" });
+    this.columns = {
+      cpu: column("cpu"),
+      memory: column("memory"),
+      disk: column("disk"),
+      network: column("network"),
+    };
+  }
+
+  /** newest returns the newest value of a vital. */
+  newest(vital: Vital): number | undefined {
+    return this.columns[vital].averages.at(-1);
+  }
+
+  /** observe takes in a live sample. */
+  observe(series: Series, time: number, value: number): void {
+    switch (series.type) {
+      case "memory_total":
+        this.#memoryTotal = value;
+        return;
+      case "disk_space_total":
+        if (isRoot(series)) this.#diskTotal = value;
+        return;
+      case "cpu":
+        this.#append("cpu", time, value);
+        return;
+      case "memory":
+        if (this.#memoryTotal !== undefined) this.#append("memory", time, (100 * value) / this.#memoryTotal);
+        return;
+      case "disk":
+        if (this.#diskTotal !== undefined) this.#append("disk", time, (100 * value) / this.#diskTotal);
+        return;
+      default:
+        if (!isTraffic(series)) return;
+        this.#traffic.set(`${series.type} ${series.labels["interface"] ?? ""}`, value);
+        this.#append(
+          "network",
+          time,
+          [...this.#traffic.values()].reduce((sum, part) => sum + part, 0),
+        );
+    }
+  }
+
+  #append(vital: Vital, time: number, value: number): void {
+    const column = this.columns[vital];
+    column.append(time, value);
+    column.forget(time - fleetSpan - 10);
+  }
+
+  /** recall takes in the history of the host's series; what is live and newer stays. */
+  recall(all: readonly Past[], step: number): void {
+    const newest = (type: string, fits: (series: Series) => boolean = () => true) =>
+      all.find(({ series }) => series.type === type && fits(series))?.averages.at(-1);
+    this.#memoryTotal ??= newest("memory_total");
+    this.#diskTotal ??= newest("disk_space_total", isRoot);
+    this.#replace("cpu", all, step, 1);
+    if (this.#memoryTotal !== undefined) this.#replace("memory", all, step, 100 / this.#memoryTotal);
+    if (this.#diskTotal !== undefined) this.#replace("disk", all, step, 100 / this.#diskTotal);
+    const sums = new Map<number, number>();
+    for (const { series, times, averages } of all) {
+      if (isTraffic(series))
+        for (const [i, time] of times.entries()) sums.set(time, (sums.get(time) ?? 0) + averages[i]!);
+    }
+    const times = [...sums.keys()].sort((a, b) => a - b);
+    this.#recall(
+      "network",
+      times,
+      times.map((time) => sums.get(time)!),
+      step,
+    );
+  }
+
+  #replace(vital: Vital, all: readonly Past[], step: number, factor: number): void {
+    const past = all.find(({ series }) => series.type === vital);
+    if (past !== undefined)
+      this.#recall(
+        vital,
+        past.times,
+        past.averages.map((value) => value * factor),
+        step,
+      );
+  }
+
+  #recall(vital: Vital, times: number[], values: number[], step: number): void {
+    const column = this.columns[vital];
+    column.replace({ series: column.series, times, averages: values, minima: values, maxima: values }, step, true);
+  }
+}
+
+/** isRoot tells whether a file system is the one that the metric type "disk" is about. */
+function isRoot({ labels }: Series): boolean {
+  return labels["mount"] === "/" || labels["mount"] === "C:";
+}
+
+/** isTraffic tells whether a series is of what comes over a network: what a host says to itself does not. */
+function isTraffic({ type, labels }: Series): boolean {
+  return type.startsWith("network_") && !/^lo\d*$/.test(labels["interface"] ?? "");
+}

@@ -1,0 +1,354 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Api } from "../api/client.js";
+import { failureOf } from "../api/failure.js";
+import type { FeedEvent } from "../api/feed.js";
+import { seriesFrom } from "../api/series.js";
+import { Chart, palette } from "../charts/chart.js";
+import { fromZero } from "../charts/range.js";
+import { Column } from "../state/columns.js";
+import { offers, placeOf, remembered, wordAt, type Names } from "../state/expression.js";
+import { between, scaled, TimeRange, windowOf } from "../state/range.js";
+import { store, stored } from "../state/settings.js";
+import type { PageState } from "../state/page.js";
+import { address } from "./address.js";
+import { copyMenu } from "./copymenu.js";
+import { byId, element, setText } from "./dom.js";
+import { moment, withUnit } from "./format.js";
+import { RangeBar } from "./rangebar.js";
+
+/** How long an answer may take, in milliseconds. */
+const patience = 30_000;
+/** The most series that are drawn and listed. */
+const most = 100;
+const first = "cpu";
+
+/** ExploreView asks any PromQL expression, and shows its value as a chart and a table. */
+export class ExploreView {
+  readonly range: TimeRange;
+  readonly input = element("textarea", "", [], {
+    rows: "2",
+    spellcheck: "false",
+    autocomplete: "off",
+    autocapitalize: "off",
+    "aria-label": "PromQL expression",
+    "aria-describedby": "query-hint",
+    "aria-haspopup": "listbox",
+    "aria-controls": "offers",
+    "aria-autocomplete": "list",
+  });
+  readonly #offers = element("ul", "offers", [], {
+    id: "offers",
+    role: "listbox",
+    "aria-label": "Completions",
+    hidden: "",
+  });
+  readonly #wrong = element("div", "wrong", [], { role: "alert" });
+  readonly #told = element("p", "told", [], { role: "status" });
+  readonly #past = element("select", "", [], { "aria-label": "Earlier queries" });
+  readonly #body = element("tbody", "");
+  readonly #when = element("th", "", ["Last"], { scope: "col" });
+  readonly #chart: Chart;
+  readonly #bar: RangeBar;
+  readonly #now: () => number;
+  #names: Names = { metrics: [], labels: [] };
+  #chosen = 0;
+  #columns: Column[] = [];
+  #pointed: number | null = null;
+  #call: AbortController | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #asked = 0;
+  /** What is shown; the box may hold what is being typed. */
+  #expression = "";
+  #failed = false;
+
+  /** @param redraw asks for a frame */
+  constructor(
+    state: PageState,
+    private readonly api: Api,
+    private readonly redraw: () => void,
+  ) {
+    this.range = new TimeRange(address, () => this.#soon());
+    this.#now = () => state.serverTime(performance.now()) ?? Date.now() / 1000;
+    this.#bar = new RangeBar(this.range, this.#now);
+    const canvas = element("div", "canvas");
+    this.#chart = new Chart(canvas, {
+      unit: () => "",
+      range: fromZero,
+      stack: false,
+      area: true,
+      head: false,
+      onPoint: (time) => {
+        this.#pointed = time;
+        this.#fill();
+      },
+      time: {
+        window: () => this.#window(),
+        zoom: (from, to) => this.range.choose(between(from, to)),
+        scale: (around, factor) => this.range.move(scaled(this.#window(), around, factor)),
+        pan: (seconds) => {
+          const [from, to] = this.#window();
+          this.range.move({ from: from + seconds, to: to + seconds });
+        },
+        back: () => this.range.back(),
+      },
+    });
+    this.#build(canvas);
+    this.input.value = new URLSearchParams(location.search).get("query") ?? this.#history()[0] ?? first;
+    this.#expression = this.input.value.trim();
+    addEventListener("popstate", () => {
+      this.input.value = new URLSearchParams(location.search).get("query") ?? this.input.value;
+      this.#expression = this.input.value.trim();
+      this.range.reread();
+    });
+    void this.#learn();
+    this.#soon();
+  }
+
+  /** apply asks again when the server is back. */
+  apply(event: FeedEvent): void {
+    if (event.kind === "open") this.catchUp();
+  }
+
+  /** catchUp asks again. */
+  catchUp(): void {
+    this.#soon();
+  }
+
+  /** draw shows the value as it is now, and asks for it anew where the range ends now. */
+  draw(): void {
+    this.#bar.draw();
+    const [from, to] = this.#window();
+    this.#chart.draw(this.#columns, from, to);
+    const { range } = this.range;
+    const every = "last" in range ? Math.max(2_000, (range.last * 1000) / 250) : Infinity;
+    if (!this.#failed && this.#call === undefined && performance.now() - this.#asked > every) void this.#ask();
+  }
+
+  /** recolour follows the colour scheme and the way in which times are written. */
+  recolour(): void {
+    this.#chart.recolour();
+    this.redraw();
+  }
+
+  #window(): [number, number] {
+    return windowOf(this.range.range, this.#now());
+  }
+
+  #build(canvas: HTMLElement): void {
+    const run = element("button", "", ["Run"], { type: "submit" });
+    const form = element("form", "query", [
+      element("div", "box", [this.input, this.#offers]),
+      run,
+      element("p", "unseen", ["Enter runs it, Shift and Enter begins a line, Tab takes a completion."], {
+        id: "query-hint",
+      }),
+    ]);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#run();
+    });
+    this.input.addEventListener("input", () => this.#offer());
+    this.input.addEventListener("blur", () => this.#close());
+    this.input.addEventListener("keydown", (event) => this.#key(event));
+    this.#past.addEventListener("change", () => {
+      this.input.value = this.#past.value;
+      this.#run();
+    });
+    this.#remember();
+    const head = ["Series"].map((text) => element("th", "", [text], { scope: "col" }));
+    const table = element("table", "", [
+      element("caption", "", ["The value of each series"]),
+      element("thead", "", [element("tr", "", [...head, this.#when])]),
+      this.#body,
+    ]);
+    const copy = copyMenu("this query", () => {
+      const [from, to] = this.#window();
+      return { promql: this.#expression, from, to, points: 250 };
+    });
+    const result = element("article", "panel", [
+      element("header", "", [element("h2", "", ["Result"]), this.#told, copy]),
+      element("div", "plot", [canvas], {
+        role: "img",
+        "aria-label": "The result over time: values in the table that follows",
+      }),
+      element("div", "values", [table], { tabindex: "0", role: "group", "aria-label": "Values" }),
+    ]);
+    byId("main").append(this.#bar.element, form, this.#wrong, element("p", "past", ["Earlier ", this.#past]), result);
+    this.#bar.element.classList.add("still");
+    result.id = "result";
+  }
+
+  #run(): void {
+    this.#close();
+    const expression = this.input.value.trim();
+    if (expression === "") return;
+    this.#expression = expression;
+    store("queries", JSON.stringify(remembered(this.#history(), expression)));
+    this.#remember();
+    const query = new URLSearchParams(location.search);
+    query.set("query", expression);
+    history.pushState(null, "", `${location.pathname}?${query.toString()}`);
+    void this.#ask();
+  }
+
+  #history(): string[] {
+    try {
+      const kept: unknown = JSON.parse(stored("queries") ?? "[]");
+      return Array.isArray(kept) ? kept.filter((one): one is string => typeof one === "string") : [];
+    } catch {
+      return []; // not what this page has written
+    }
+  }
+
+  #remember(): void {
+    const kept = this.#history();
+    this.#past.replaceChildren(
+      ...(kept.length === 0 ? [first] : kept).map((one) => element("option", "", [one], { value: one })),
+    );
+  }
+
+  #soon(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#ask(), 80);
+    this.redraw();
+  }
+
+  async #ask(): Promise<void> {
+    const expression = this.#expression;
+    if (expression === "") return;
+    this.#asked = performance.now();
+    this.#call?.abort();
+    const call = (this.#call = new AbortController());
+    const [from, to] = this.#window();
+    const step = Math.max(1, Math.ceil((to - from) / Math.min(this.#chart.width, 1000)));
+    try {
+      const answer = await this.api.query.queryPromQL(
+        {
+          query: expression,
+          start: timestampFromMs(Math.floor(from / step) * step * 1000),
+          end: timestampFromMs(Math.round(to * 1000)),
+          step: { seconds: BigInt(step), nanos: 0 },
+        },
+        { signal: call.signal, timeoutMs: patience },
+      );
+      if (call.signal.aborted) return;
+      this.#failed = false;
+      this.#columns = answer.series.slice(0, most).map(({ labels, times, values }) => {
+        const column = new Column(seriesFrom(labels));
+        column.replace({ series: column.series, times, averages: values, minima: values, maxima: values }, step, false);
+        return column;
+      });
+      const took = Math.round(performance.now() - this.#asked);
+      const left = answer.series.length - this.#columns.length;
+      const count = `${answer.series.length} series, ${step} s apart, ${took} ms${left > 0 ? `; the first ${most} are shown` : ""}`;
+      setText(
+        this.#told,
+        [answer.series.length === 0 ? "No series in this range" : count, ...answer.warnings].join(". "),
+      );
+      this.#wrong.replaceChildren();
+      this.#list();
+    } catch (error) {
+      if (call.signal.aborted) return;
+      this.#failed = true; // asked again when it is changed, or when the server is back
+      this.#point(expression, failureOf(error).reason);
+    }
+    if (this.#call === call) this.#call = undefined;
+    this.redraw();
+  }
+
+  /** point says what is wrong, and where in the expression. */
+  #point(expression: string, reason: string): void {
+    const place = placeOf(expression, reason);
+    const parts: Node[] = [element("p", "", [reason])];
+    if (place !== undefined) {
+      const at = element("mark", "", [expression.slice(place, place + 1) || " "]);
+      parts.push(element("pre", "", [expression.slice(0, place), at, expression.slice(place + 1)]));
+    }
+    this.#wrong.replaceChildren(...parts);
+  }
+
+  #list(): void {
+    this.#body.replaceChildren(
+      ...this.#columns.map(({ series }, i) => {
+        const swatch = element("span", "swatch", [], { "data-colour": String(i % palette), "aria-hidden": "true" });
+        const pairs = Object.entries({ ...(series.host === "" ? {} : { hostname: series.host }), ...series.labels });
+        const labels = pairs.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(", ");
+        const name = series.type + (labels === "" && series.type !== "" ? "" : `{${labels}}`);
+        return element("tr", "", [element("th", "", [swatch, name], { scope: "row" }), element("td", "at")]);
+      }),
+    );
+    this.#fill();
+  }
+
+  #fill(): void {
+    const [from, to] = this.#window();
+    setText(this.#when, this.#pointed === null ? "Last" : moment(this.#pointed, to - from));
+    for (const [i, column] of this.#columns.entries()) {
+      const cell = this.#body.children[i]?.lastElementChild;
+      const value = this.#pointed === null ? column.averages.at(-1) : column.at(this.#pointed);
+      if (cell !== null && cell !== undefined) setText(cell, value === undefined ? "–" : withUnit(value, "count"));
+    }
+  }
+
+  async #learn(): Promise<void> {
+    try {
+      const { metrics } = await this.api.query.listMetrics({});
+      const labels = new Set(["hostname", ...metrics.flatMap((metric) => metric.labels)]);
+      this.#names = { metrics: metrics.map((metric) => metric.name), labels: [...labels].sort() };
+    } catch {
+      // The language alone is offered.
+    }
+  }
+
+  #offer(): void {
+    const word = wordAt(this.input.value, this.input.selectionStart);
+    const found = word === undefined ? [] : offers(word, this.#names);
+    this.#chosen = 0;
+    this.#offers.replaceChildren(
+      ...found.map((name, i) => {
+        const item = element("li", "", [name], { role: "option", id: `offer-${i}` });
+        item.addEventListener("mousedown", (event) => {
+          event.preventDefault(); // the box keeps the keyboard
+          this.#take(i);
+        });
+        return item;
+      }),
+    );
+    this.#offers.hidden = found.length === 0;
+    this.#mark();
+  }
+
+  #mark(): void {
+    for (const [i, item] of [...this.#offers.children].entries())
+      item.setAttribute("aria-selected", String(i === this.#chosen));
+    if (this.#offers.hidden) this.input.removeAttribute("aria-activedescendant");
+    else this.input.setAttribute("aria-activedescendant", `offer-${this.#chosen}`);
+  }
+
+  #close(): void {
+    this.#offers.hidden = true;
+    this.#mark();
+  }
+
+  #take(i: number): void {
+    const word = wordAt(this.input.value, this.input.selectionStart);
+    const name = this.#offers.children[i]?.textContent ?? "";
+    if (word !== undefined && name !== "") this.input.setRangeText(name, word.start, this.input.selectionStart, "end");
+    this.#close();
+  }
+
+  #key(event: KeyboardEvent): void {
+    const open = !this.#offers.hidden;
+    const count = this.#offers.children.length;
+    if (event.key === "Enter" && !event.shiftKey) this.#run();
+    else if (open && event.key === "Tab" && !event.shiftKey) this.#take(this.#chosen);
+    else if (open && event.key === "ArrowDown") this.#chosen = (this.#chosen + 1) % count;
+    else if (open && event.key === "ArrowUp") this.#chosen = (this.#chosen + count - 1) % count;
+    else if (open && event.key === "Escape") {
+      this.#close();
+      event.stopPropagation();
+    } else return;
+    this.#mark();
+    event.preventDefault();
+  }
+}

@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Code, ConnectError, createClient, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
+import { Backoff } from "../../src/api/backoff.js";
+import { failureOf, SilenceError } from "../../src/api/failure.js";
+import { Pauses } from "../../src/api/pause.js";
+import type { Api } from "../../src/api/client.js";
+import { run, type FeedEvent } from "../../src/api/feed.js";
+import { historyOf } from "../../src/api/history.js";
+import { keyOf, selectorOf } from "../../src/api/series.js";
+import { MonitoringService } from "../../src/gen/monitoring/metrics_pb.js";
+import { LiveService } from "../../src/gen/monitoring/v1/live_pb.js";
+import { QueryService } from "../../src/gen/monitoring/v1/query_pb.js";
+
+test("the backoff doubles from half a second up to five, and starts over", () => {
+  const all = (random: number, attempts: number) => {
+    const backoff = new Backoff(() => random);
+    return Array.from({ length: attempts }, () => backoff.next());
+  };
+  assert.deepEqual(all(0, 3), [500, 500, 500]);
+  assert.deepEqual(all(1, 5), [1000, 2000, 4000, 5000, 5000]);
+  const backoff = new Backoff(() => 1);
+  backoff.next();
+  backoff.next();
+  backoff.reset();
+  assert.equal(backoff.next(), 1000);
+});
+
+test("a pause ends by its time, by hurry and by abort", { timeout: 5_000 }, async () => {
+  const pauses = new Pauses();
+  const controller = new AbortController();
+  await pauses.pause(1, controller.signal);
+  const hurried = pauses.pause(60_000, controller.signal);
+  pauses.hurry();
+  await hurried;
+  const aborted = pauses.pause(60_000, controller.signal);
+  controller.abort();
+  await aborted;
+  await pauses.pause(60_000, controller.signal);
+});
+
+test("failures tell a refusal from a server out of reach", () => {
+  const f = (error: unknown, refused: boolean, reason: string) =>
+    assert.deepEqual(failureOf(error), { refused, reason }, String(error));
+  f(new ConnectError('host "x" is not known', Code.NotFound), true, 'Host "x" is not known.');
+  f(new ConnectError("sign in first!", Code.Unauthenticated), true, "Sign in first!");
+  f(new ConnectError("the server is stopping", Code.Unavailable), false, "The server is stopping.");
+  f(new ConnectError("", Code.Unavailable), false, "The server does not answer.");
+  f(new TypeError("Failed to fetch"), false, "The server does not answer.");
+  f(new SilenceError("nothing comes"), false, "Nothing comes.");
+});
+
+/** A server whose stream says what it is told to, and then fails or ends. */
+function serverOf(
+  live: Partial<ServiceImpl<typeof LiveService>>,
+  query: Partial<ServiceImpl<typeof QueryService>> = {},
+) {
+  const transport = createRouterTransport(({ service }) => {
+    service(LiveService, live);
+    service(QueryService, { listHosts: () => ({ hosts: [{ hostname: "web-1" }] }), ...query });
+    service(MonitoringService, { checkHealth: () => ({ healthy: true, message: "well" }) });
+  });
+  const api: Api = {
+    monitoring: createClient(MonitoringService, transport),
+    live: createClient(LiveService, transport),
+    query: createClient(QueryService, transport),
+  };
+  return api;
+}
+
+/** eventsOf follows a server until it has said enough. */
+async function eventsOf(api: Api, mayStream: () => boolean, enough: (events: FeedEvent[]) => boolean) {
+  const events: FeedEvent[] = [];
+  const pauses = new Pauses();
+  const controller = new AbortController();
+  const hurry = setInterval(() => pauses.hurry(), 5);
+  const feed = { api, hostname: "web-1", metricTypes: [], mayStream, pauses };
+  await run(
+    feed,
+    (event) => {
+      events.push(event);
+      if (enough(events)) controller.abort();
+    },
+    controller.signal,
+  );
+  clearInterval(hurry);
+  return events;
+}
+
+const cpu = { metricType: "cpu", hostname: "web-1", labels: {}, unit: "percent" };
+const kinds = (events: FeedEvent[], ...wanted: string[]) => events.filter(({ kind }) => wanted.includes(kind));
+
+test(
+  "a stream opens, names its series once and sends rounds; a broken one is told and opened again",
+  {
+    timeout: 10_000,
+  },
+  async () => {
+    let calls = 0;
+    const api = serverOf({
+      async *subscribe({ selectors }) {
+        assert.deepEqual(selectors[0]?.hostnames, ["web-1"]);
+        calls++;
+        yield {
+          update: {
+            series: [{ id: 0, series: cpu }],
+            samples: [{ time: { seconds: 100n, nanos: 0 }, seriesIds: [0], values: [42] }],
+            snapshotComplete: true,
+          },
+        };
+        throw new ConnectError("the server is stopping", Code.Unavailable);
+      },
+    });
+    const events = await eventsOf(
+      api,
+      () => true,
+      (all) => kinds(all, "failure").length === 2,
+    );
+    const samples = {
+      kind: "samples",
+      named: [[0, { type: "cpu", host: "web-1", labels: {}, unit: "percent" }]],
+      rounds: [{ time: 100, ids: [0], values: [42] }],
+      dropped: 0,
+    };
+    const failure = { kind: "failure", failure: { refused: false, reason: "The server is stopping." } };
+    const once = [{ kind: "open" }, samples, failure];
+    assert.deepEqual(structuredClone(kinds(events, "open", "samples", "failure")), [...once, ...once]);
+    assert.equal(calls, 2);
+    assert.deepEqual(kinds(events, "health")[0], { kind: "health", health: { healthy: true, message: "well" } });
+  },
+);
+
+test("a host that the server does not know is refused with its words", { timeout: 10_000 }, async () => {
+  const api = serverOf(
+    {
+      async *subscribe(_, { signal }) {
+        yield { update: { snapshotComplete: true } };
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      },
+    },
+    {
+      listHosts: () => ({ hosts: [] }),
+      listMetrics: () => {
+        throw new ConnectError('host "web-1" is not known; nearest: web-2', Code.NotFound);
+      },
+    },
+  );
+  const events = await eventsOf(
+    api,
+    () => true,
+    (all) => kinds(all, "failure").length === 1,
+  );
+  assert.deepEqual(kinds(events, "failure"), [
+    { kind: "failure", failure: { refused: true, reason: 'Host "web-1" is not known; nearest: web-2.' } },
+  ]);
+});
+
+test("where it may not stream it asks for the newest again and again", { timeout: 10_000 }, async () => {
+  let asked = 0;
+  const api = serverOf(
+    {
+      subscribe: () => assert.fail("no stream"),
+    },
+    {
+      queryRange: ({ selector }) => {
+        assert.equal(selector, '{hostname="web-1"}');
+        asked++;
+        return {
+          series: [{ series: cpu, times: [100, 100 + asked], averages: [1, 2], minima: [1, 2], maxima: [1, 2] }],
+        };
+      },
+    },
+  );
+  const events = await eventsOf(
+    api,
+    () => false,
+    (all) => kinds(all, "samples").length === 2,
+  );
+  const [first, second] = kinds(events, "samples") as (FeedEvent & { kind: "samples" })[];
+  assert.equal(first!.named.length, 1);
+  assert.equal(second!.named.length, 0, "a series is named once");
+  assert.deepEqual(second!.rounds, [
+    { time: 100, ids: [0], values: [1] },
+    { time: 102, ids: [0], values: [2] },
+  ]);
+});
+
+test("history comes in columns, with the time that a point stands for", async () => {
+  const api = serverOf(
+    {},
+    {
+      queryRange: ({ start, end, maxPoints }) => {
+        assert.deepEqual([start?.seconds, end?.seconds, maxPoints], [100n, 200n, 7]);
+        return {
+          step: { seconds: 2n, nanos: 500_000_000 },
+          series: [{ series: cpu, times: [100], averages: [2], minima: [1], maxima: [3] }],
+        };
+      },
+    },
+  );
+  const request = { selector: "cpu", from: 100, to: 200, points: 7 };
+  const history = await historyOf(api, request, new AbortController().signal);
+  assert.equal(history.step, 2.5);
+  assert.deepEqual(history.all[0]?.maxima, [3]);
+});
+
+test("selectors are PromQL, whatever the names are", () => {
+  const f = (types: string[], hosts: string[], want: string) => assert.equal(selectorOf(types, hosts), want);
+  f([], ["web-1"], '{hostname="web-1"}');
+  f(["cpu"], ['a"b'], '{__name__="cpu",hostname="a\\"b"}');
+  f(["a", "b"], ["x.y", "z"], '{__name__=~"a|b",hostname=~"x\\\\.y|z"}');
+});
+
+test("a series has one key, however its labels are ordered", () => {
+  const series = { type: "a", host: "h", unit: "", labels: { x: "1", y: "2" } };
+  assert.equal(keyOf(series), keyOf({ ...series, labels: { y: "2", x: "1" } }));
+  assert.notEqual(keyOf(series), keyOf({ ...series, labels: { x: "1", y: "3" } }));
+});

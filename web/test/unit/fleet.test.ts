@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Host } from "../../src/api/feed.js";
+import { filterOf, sorted } from "../../src/state/filter.js";
+import { Vitals } from "../../src/state/fleet.js";
+
+function host(name: string, status: Host["status"] = "up", tags: Record<string, string> = {}): Host {
+  return { name, status, tags, system: "", seen: 0, interval: 1, conflict: false };
+}
+
+test("every word of a filter must fit a host's name, tags or status", () => {
+  const hosts = [
+    host("web-1", "up", { role: "web", env: "prod" }),
+    host("web-2", "down", { env: "dev" }),
+    host("db-1"),
+  ];
+  const f = (text: string, want: string[]) =>
+    assert.deepEqual(
+      hosts.filter(filterOf(text)).map(({ name }) => name),
+      want,
+      text,
+    );
+  f("", ["web-1", "web-2", "db-1"]);
+  f("  WEB ", ["web-1", "web-2"]);
+  f("env=prod", ["web-1"]);
+  f("web down", ["web-2"]);
+  f("up", ["web-1", "db-1"]);
+  f("nothing", []);
+});
+
+test("hosts are sorted by name as people count, by status from the worst, by a measure from the greatest", () => {
+  const hosts = [host("web-10"), host("web-2", "stale"), host("web-1", "down"), host("db")];
+  const values: Record<string, number> = { "web-10": 5, "web-2": 99, db: 7 };
+  const f = (order: "name" | "status" | "cpu", want: string[]) =>
+    assert.deepEqual(
+      sorted(hosts, order, ({ name }) => values[name]).map(({ name }) => name),
+      want,
+      order,
+    );
+  f("name", ["db", "web-1", "web-2", "web-10"]);
+  f("status", ["web-1", "web-2", "db", "web-10"]);
+  f("cpu", ["db", "web-10", "web-1", "web-2"]);
+});
+
+const series = (type: string, labels: Record<string, string> = {}) => ({ type, host: "a", labels, unit: "" });
+
+test("the vitals of a host are shares of what it has, and the sum of its interfaces", () => {
+  const vitals = new Vitals("a");
+  vitals.observe(series("memory"), 1, 4);
+  assert.equal(vitals.newest("memory"), undefined, "a share of what is not known is not known");
+  vitals.observe(series("memory_total"), 1, 16);
+  vitals.observe(series("memory"), 2, 4);
+  vitals.observe(series("disk_space_total", { mount: "/data" }), 2, 1);
+  vitals.observe(series("disk_space_total", { mount: "/" }), 2, 100);
+  vitals.observe(series("disk"), 2, 30);
+  vitals.observe(series("network_receive", { interface: "lo" }), 2, 999);
+  vitals.observe(series("network_receive", { interface: "eth0" }), 2, 10);
+  vitals.observe(series("network_transmit", { interface: "eth0" }), 2, 5);
+  vitals.observe(series("network_receive", { interface: "eth0" }), 3, 20);
+  assert.deepEqual(
+    (["memory", "disk", "network"] as const).map((vital) => vitals.newest(vital)),
+    [25, 30, 25],
+  );
+});
+
+test("history goes before what is live", () => {
+  const vitals = new Vitals("a");
+  vitals.observe(series("cpu"), 100, 50);
+  const past = (type: string, labels: Record<string, string>, values: number[]) => ({
+    series: series(type, labels),
+    times: [80, 90],
+    averages: values,
+    minima: values,
+    maxima: values,
+  });
+  vitals.recall(
+    [
+      past("cpu", {}, [1, 2]),
+      past("memory", {}, [4, 8]),
+      past("memory_total", {}, [16, 16]),
+      past("network_receive", { interface: "eth0" }, [1, 2]),
+      past("network_transmit", { interface: "eth0" }, [10, 20]),
+    ],
+    10,
+  );
+  assert.deepEqual(vitals.columns.cpu.averages, [1, 2, 50]);
+  assert.deepEqual(vitals.columns.memory.averages, [25, 50]);
+  assert.deepEqual(vitals.columns.network.averages, [11, 22]);
+});

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { groups, heroes, isCustom, labelsOf } from "../../src/charts/catalog.js";
+import { amountRange, fromZero, percentRange } from "../../src/charts/range.js";
+import { commandsOf } from "../../src/views/curl.js";
+import { age, clock, decimalsOf, quantity, ticks, timeTicks, withUnit } from "../../src/views/format.js";
+
+test("quantities are written as the locale does", () => {
+  const f = (value: number, unit: string, locale: string, want: [string, string]) => {
+    const { number, unit: name } = quantity(value, unit, locale);
+    assert.deepEqual([number, name], want, `${value} ${unit} in ${locale}`);
+  };
+  f(12.345, "percent", "en", ["12.3", "%"]);
+  f(12.345, "percent", "de", ["12,3", "%"]);
+  f(100, "percent", "en", ["100.0", "%"]);
+  f(6.2, "GB", "en", ["6.20", "GB"]);
+  f(6.2, "GB", "fr", ["6,20", "Go"]);
+  f(1234.5, "GB", "en", ["1.23", "TB"]);
+  f(0.5, "GB", "en", ["500.0", "MB"]);
+  f(0, "GB", "en", ["0.0", "MB"]);
+  f(1_250_000, "bytes_per_second", "en", ["1.3", "MB/s"]);
+  f(12, "bytes_per_second", "en", ["0.0", "kB/s"]);
+  f(31.25, "count_per_second", "en", ["31", "/s"]);
+  f(3.641, "count", "en", ["3.64", ""]);
+  f(41, "celsius", "en", ["41.0", "°C"]);
+  f(200_000, "seconds", "en", ["2.3", "days"]);
+  f(3, "bananas", "en", ["3", "bananas"]);
+  assert.equal(withUnit(6.2, "GB", "en"), "6.20 GB");
+});
+
+test("times of day have seconds, ages have one unit", () => {
+  assert.match(clock(0, "de"), /^\d\d:\d\d:00$/);
+  const f = (milliseconds: number, want: string) => assert.equal(age(milliseconds, "en"), want);
+  f(3_999, "3 sec");
+  f(119_999, "119 sec");
+  f(120_000, "2 min");
+  f(7_200_000, "2 hr");
+  f(172_800_000, "2 days");
+});
+
+test("an axis is written in one step of its unit", () => {
+  const f = (values: number[], step: number, unit: string, want: string[]) =>
+    assert.deepEqual(ticks(values, step, unit, "en"), want);
+  f([0, 0.5, 1], 0.5, "GB", ["0.0 GB", "0.5 GB", "1.0 GB"]);
+  f([0, 500, 1000], 500, "bytes_per_second", ["0.0 kB/s", "0.5 kB/s", "1.0 kB/s"]);
+  f([0, 50, 100], 50, "percent", ["0%", "50%", "100%"]);
+  f([0, 2], 2, "count", ["0", "2"]);
+});
+
+test("below an axis a day begins with its name", () => {
+  const noon = Date.UTC(2026, 0, 1, 12) / 1000;
+  const labels = timeTicks([noon, noon + 86_400, noon + 90_000], 3600, "en");
+  assert.match(labels[1]!, /Jan/);
+  assert.doesNotMatch(labels[2]!, /Jan/);
+});
+
+test("the percent axis shows zero and has room", () => {
+  const f = (max: number, high: number) =>
+    assert.deepEqual(percentRange(max), [-0.01 * high, 1.02 * high], String(max));
+  f(0, 25);
+  f(24, 25);
+  f(24.5, 50);
+  f(48, 50);
+  f(49, 100);
+  f(100, 100);
+});
+
+test("the axis of an amount holds its values, shows small changes small and is never negative", () => {
+  for (const [min, max] of [
+    [0, 0],
+    [0.05, 0.06],
+    [6.1, 6.4],
+    [18.48, 18.49],
+    [900, 1800],
+  ] as const) {
+    const [low, high] = amountRange(min, max);
+    assert.ok(low <= min && high >= max, `[${low}, ${high}] holds ${min} to ${max}`);
+    assert.ok(low >= 0, `${low} is not negative`);
+    assert.ok(high - low >= Math.max(0.2, max / 50) - 1e-9, `[${low}, ${high}] does not magnify noise`);
+  }
+});
+
+test("labels of an axis have the decimals of its step", () => {
+  const f = (step: number, want: number) => assert.equal(decimalsOf(step), want, String(step));
+  f(25, 0);
+  f(2.5, 1);
+  f(0.25, 2);
+  f(0.2, 1);
+  f(0.05, 2);
+  f(0.025, 3);
+});
+
+test("an axis from zero holds what it shows", () => {
+  const f = (min: number, max: number, want: [number, number]) => assert.deepEqual(fromZero(min, max), want);
+  f(0, 0, [0, 1]);
+  f(0, 3.64, [0, 4]);
+  f(3, 970, [0, 1000]);
+  f(-5, 5, [-5, 10]);
+});
+
+test("the command lines survive a shell, whatever the host is called", () => {
+  const commands = commandsOf("http://localhost:50051", {
+    selector: '{hostname="o\'x"}',
+    from: 0,
+    to: 600,
+    points: 100,
+  });
+  const body = `'{"selector":"{hostname=\\"o'\\''x\\"}","start":"1970-01-01T00:00:00.000Z","end":"1970-01-01T00:10:00.000Z","maxPoints":100}'`;
+  const procedure = "monitoring.v1.QueryService/QueryRange";
+  assert.deepEqual(commands, {
+    curl: `curl -H 'Content-Type: application/json' -d ${body} http://localhost:50051/${procedure}`,
+    grpcurl: `grpcurl -plaintext -d ${body} localhost:50051 ${procedure}`,
+    vitals: `vitals query '{hostname="o'\\''x"}' --start 1970-01-01T00:00:00.000Z --end 1970-01-01T00:10:00.000Z --step 6s --server http://localhost:50051`,
+  });
+  assert.match(
+    commandsOf("https://vitals.example.com", { selector: "cpu", from: 0, to: 1, points: 1 }).grpcurl,
+    /^grpcurl -d .* vitals\.example\.com:443 /,
+  );
+});
+
+test("every built-in type has its place, and custom ones are told apart", () => {
+  const types = [...heroes, ...groups.flatMap((group) => group.charts)].flatMap((chart) => chart.types);
+  assert.ok(types.every((type) => !isCustom(type)));
+  assert.equal(isCustom("memory_total"), false);
+  assert.equal(isCustom("queue_depth"), true);
+  assert.equal(labelsOf({ type: "q", host: "h", labels: {}, unit: "" }), "q");
+  assert.equal(labelsOf({ type: "q", host: "h", labels: { queue: "mail" }, unit: "" }), "mail");
+  assert.equal(labelsOf({ type: "q", host: "h", labels: { b: "2", a: "1" }, unit: "" }), "a=1, b=2");
+});
