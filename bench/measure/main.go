@@ -1,0 +1,154 @@
+// Command measure prints what Vitals costs and how fast it is, each number
+// beside that of a peer or its aim, and keeps the result in results/. It needs
+// Linux, and the network once, for the peers.
+//
+//	go run ./measure            # quick
+//	go run ./measure -full      # more rounds, longer
+//	go run ./measure query disk # these parts only
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// bench is how to measure.
+type bench struct {
+	vitals  string // the program
+	cache   string // the peers' programs
+	work    string // everything else, removed in the end
+	record  string // the recording of a host
+	rounds  int    // of each measurement of ingest
+	samples uint64 // in each of them
+	warmUp  time.Duration
+	watch   time.Duration // how long the agent and the fleet are watched
+	queries int
+	full    bool
+	shape   string // of ingest, only this one, on one core and without peers
+}
+
+func (b *bench) logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// part is one group of measurements.
+type part struct {
+	name string
+	run  func(*bench, context.Context, *table) error
+}
+
+var parts = []part{
+	{"ingest", (*bench).ingest},
+	{"disk", (*bench).disk},
+	{"query", (*bench).query},
+	{"agent", (*bench).agent},
+	{"fleet", (*bench).fleet},
+}
+
+func main() {
+	b := &bench{rounds: 3, samples: 1_000_000, warmUp: 5 * time.Second, watch: 20 * time.Second, queries: 100}
+	flag.BoolVar(&b.full, "full", false, "more and longer rounds, and the peers on two cores, too")
+	watch := flag.Duration("watch", 0, "how long the agent and the fleet are watched (default 20s, with -full 2m)")
+	results := flag.String("results", "results", "`folder` for the result; empty: none is kept")
+	flag.StringVar(&b.vitals, "vitals", "", "the vitals `program` (default: built from the tree)")
+	flag.StringVar(&b.cache, "cache", defaultCache(), "`folder` for the peers' programs")
+	flag.StringVar(&b.record, "recording", "testdata/host.recording", "`file` that the record command made, for the bytes a sample")
+	flag.StringVar(&b.shape, "shape", "", "of ingest, only the live or the backlog `shape`, on one core and without peers, for profiles")
+	profile := flag.String("cpuprofile", "", "`file` for a profile of the measuring itself, for what is measured in process")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: measure [flags] [ingest|disk|query|agent|fleet ...]")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	for _, name := range flag.Args() {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			fmt.Fprintf(os.Stderr, "measure: %q is none of the parts: ingest, disk, query, agent, fleet\n", name)
+			os.Exit(2)
+		}
+	}
+	if b.full {
+		b.rounds, b.samples, b.warmUp, b.watch, b.queries = 5, 6_000_000, 15*time.Second, 2*time.Minute, 300
+	}
+	if *watch > 0 {
+		b.watch = *watch
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	stopProfile, err := startProfile(*profile)
+	if err == nil {
+		err = errors.Join(b.measure(ctx, flag.Args(), *results), stopProfile())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "measure:", err)
+		os.Exit(1)
+	}
+}
+
+// startProfile writes a profile until stop; an empty path means none.
+func startProfile(path string) (stop func() error, err error) {
+	if path == "" {
+		return func() error { return nil }, nil
+	}
+	out, err := os.Create(path) //nolint:gosec // the operator names it
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return out.Close()
+	}, pprof.StartCPUProfile(out)
+}
+
+func defaultCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, "vitals-bench")
+}
+
+func (b *bench) measure(ctx context.Context, names []string, results string) (err error) {
+	if err := os.MkdirAll(b.cache, 0o755); err != nil { //nolint:gosec // programs, no secrets
+		return err
+	}
+	if b.work, err = os.MkdirTemp("", "vitals-bench-*"); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(b.work) }() // in the temporary folder; nothing more can be done
+	if b.vitals == "" {
+		b.vitals = filepath.Join(b.work, "vitals")
+		cmd := exec.CommandContext(ctx, "go", "build", "-C", "..", "-trimpath", "-o", b.vitals, "./cmd/vitals") //nolint:gosec // our own program
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("vitals does not build (%w): %s", err, out)
+		}
+	}
+	before := loadAverage()
+	t := &table{progress: os.Stderr}
+	for _, p := range parts {
+		if len(names) > 0 && !slices.Contains(names, p.name) {
+			continue
+		}
+		b.logf("%s:", p.name)
+		if err := p.run(b, ctx, t); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	head := machine(ctx, before, loadAverage())
+	fmt.Print(strings.TrimPrefix(t.markdown(head), "# Measured\n\n"))
+	if results == "" {
+		return nil
+	}
+	path, err := t.write(results, head)
+	b.logf("kept in %s", path)
+	return err
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// row is one line of the result.
+type row struct {
+	what, value, peer string
+	// verdict is "met", "missed", or empty where there is no aim.
+	verdict string
+}
+
+// table collects rows and prints each as it comes, for a person who waits.
+type table struct {
+	rows     []row
+	progress io.Writer
+}
+
+func (t *table) add(what, value, peer, verdict string) {
+	t.rows = append(t.rows, row{what, value, peer, verdict})
+	fmt.Fprintf(t.progress, "  %-62s %-26s %-52s %s\n", what, value, peer, verdict)
+}
+
+// atMost is the verdict on a value that has an upper bound as its aim.
+func atMost(value, aim float64) string {
+	if value <= aim {
+		return "met"
+	}
+	return "MISSED"
+}
+
+// markdown is the result as a file has it.
+func (t *table) markdown(head string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Measured\n\n%s\n\n", head)
+	w := tabwriter.NewWriter(&b, 0, 0, 1, ' ', tabwriter.Debug)
+	line := func(cells ...string) { fmt.Fprintf(w, "\t%s\t\n", strings.Join(cells, "\t")) }
+	line(" What", " Here", " Beside", " Aim")
+	line(" ---", " ---", " ---", " ---")
+	for _, r := range t.rows {
+		line(" "+r.what, " "+r.value, " "+r.peer, " "+r.verdict)
+	}
+	_ = w.Flush() // a strings.Builder takes all
+	return b.String()
+}
+
+// machine says on what was measured.
+func machine(ctx context.Context, before, after string) string {
+	kernel := firstLine(ctx, "uname", "-sr")
+	commit := firstLine(ctx, "git", "-C", "..", "describe", "--always", "--dirty")
+	return fmt.Sprintf("%s; %s on %d cores; %s; %s; Vitals %s; load average %s before, %s after",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), processor(), runtime.NumCPU(), kernel, runtime.Version(), commit, before, after)
+}
+
+func firstLine(ctx context.Context, name string, args ...string) string {
+	out, err := exec.CommandContext(ctx, name, args...).Output() //nolint:gosec // our own commands
+	if err != nil {
+		return "unknown"
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return line
+}
+
+func processor() string {
+	text, _ := os.ReadFile("/proc/cpuinfo") // without it the name is unknown
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown processor"
+}
+
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(text))[:3], " ")
+}
+
+// write keeps the result in a file named after the day and the minute.
+func (t *table) write(dir, head string) (string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // results are for all to read
+		return "", err
+	}
+	path := filepath.Join(dir, time.Now().UTC().Format("2006-01-02-1504")+".md")
+	return path, os.WriteFile(path, []byte(t.markdown(head)), 0o644) //nolint:gosec // as above
+}
+
+func median(values []float64) float64 { return percentile(values, 50) }
+
+// percentile is the nearest-rank one, p from 1 to 100.
+func percentile(values []float64, p int) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[(len(sorted)*p+99)/100-1]
+}
