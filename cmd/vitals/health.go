@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vitals-rpc/vitals/gen/monitoring"
+	"github.com/vitals-rpc/vitals/server/health"
 )
 
 func newHealth() *cobra.Command {
@@ -15,12 +16,13 @@ func newHealth() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "health [COMPONENT]",
 		Short: "Tell whether the server, or a component of it, does its work",
-		Long: `Tell whether the server, or one component of it (api, collector, live), does
-its work. Exits with 0 when it does and with 1 when it does not.`,
+		Long: `Tell whether the server, or one component of it (api, collector,
+store, live), does its work. Exits with 0 when it does and with 1 when it does
+not.`,
 		Example: `  vitals health
   vitals health collector`,
 		Args:              usage(cobra.MaximumNArgs(1)),
-		ValidArgsFunction: cobra.FixedCompletions([]string{"api", "collector", "live"}, cobra.ShellCompDirectiveNoFileComp),
+		ValidArgsFunction: cobra.FixedCompletions([]string{health.API, health.Collector, health.Store, health.Live}, cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req := &monitoring.HealthRequest{}
 			if len(args) > 0 {

@@ -169,7 +169,7 @@ func (x *MetricResponse) GetUnit() string {
 // HealthRequest names a component of the server.
 type HealthRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The component, such as api, collector or live. Empty: the whole server.
+	// The component, such as api, collector, store or live. Empty: the whole server.
 	Service       string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -104,7 +104,7 @@ export const MetricResponseSchema: GenMessage<MetricResponse> = /*@__PURE__*/
  */
 export type HealthRequest = Message<"monitoring.HealthRequest"> & {
   /**
-   * The component, such as api, collector or live. Empty: the whole server.
+   * The component, such as api, collector, store or live. Empty: the whole server.
    *
    * @generated from field: string service = 1;
    */
