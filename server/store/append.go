@@ -190,7 +190,7 @@ func (t *transaction) point(i int) error {
 		return nil
 	}
 	if r.epoch != t.epoch {
-		*r = Ref{series: r.series, labels: r.labels, stripe: r.stripe, epoch: t.epoch}
+		r.knowledge = knowledge{epoch: t.epoch}
 	}
 	switch {
 	case r.lastKnown && p.Time > r.lastTime:
@@ -259,10 +259,10 @@ func (t *transaction) mark(r *Ref, at int64) {
 
 // advance makes the point the newest sample. The gap before it is worth
 // remembering if it is wider than what is left of the last one.
-func (r *Ref) advance(at int64, value float64, window int64) {
-	if r.lastKnown && (at-r.lastTime > r.gapHigh-r.gapLow || r.gapHigh < at-window) {
-		r.gapLow, r.gapHigh = r.lastTime, at
-		r.gapValue, r.gapFilled = r.lastValue, true
+func (k *knowledge) advance(at int64, value float64, window int64) {
+	if k.lastKnown && (at-k.lastTime > k.gapHigh-k.gapLow || k.gapHigh < at-window) {
+		k.gapLow, k.gapHigh = k.lastTime, at
+		k.gapValue, k.gapFilled = k.lastValue, true
 	}
-	r.lastKnown, r.lastTime, r.lastValue = true, at, value
+	k.lastKnown, k.lastTime, k.lastValue = true, at, value
 }

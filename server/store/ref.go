@@ -18,8 +18,17 @@ type Ref struct {
 	labels labels.Labels
 	stripe uint8
 
-	// What follows is guarded by the stripe's lock.
+	// What follows is guarded by the stripe's lock; what stands above never
+	// changes and is read without it.
 
+	// dropped says that the map holds this Ref no more.
+	dropped bool
+	knowledge
+}
+
+// knowledge is what a Ref remembers of what is stored, so that most points need
+// no look.
+type knowledge struct {
 	// tsdb is the TSDB's own handle, a hint that may go stale.
 	tsdb storage.SeriesRef
 	// epoch says which opening of raw the knowledge below is about; knowledge
@@ -27,8 +36,6 @@ type Ref struct {
 	epoch uint32
 	// lastKnown says that lastTime and lastValue are the series' newest sample.
 	lastKnown bool
-	// dropped says that the map holds this Ref no more.
-	dropped   bool
 	lastTime  int64
 	lastValue float64
 	// No sample lies strictly between gapLow and gapHigh. A gap opens when a

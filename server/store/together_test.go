@@ -92,6 +92,37 @@ func TestTogether(t *testing.T) {
 	}
 }
 
+// TestTwoWritersOfOneSeries appends to the same new series from two goroutines,
+// as two agents under one name do: each sample is stored once, and the race
+// detector sees nothing.
+func TestTwoWritersOfOneSeries(t *testing.T) {
+	s := testStore(t)
+	const series = 200
+	var writers sync.WaitGroup
+	var stored, duplicates [2]int
+	for writer := range stored {
+		writers.Go(func() {
+			for i := range series {
+				ref := s.Ref(cpuOf(fmt.Sprint("host-", i)))
+				result, err := s.Append(context.Background(), []Point{{ref, start, 1}})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				stored[writer] += result.Stored
+				duplicates[writer] += result.Duplicates
+			}
+		})
+	}
+	writers.Wait()
+	if got := stored[0] + stored[1]; got != series {
+		t.Errorf("%d stored, want %d", got, series)
+	}
+	if got := duplicates[0] + duplicates[1]; got != series {
+		t.Errorf("%d duplicates, want %d", got, series)
+	}
+}
+
 // TestCloseWaitsForQueriers holds a querier open while the store closes.
 func TestCloseWaitsForQueriers(t *testing.T) {
 	s := testStore(t)
