@@ -11,6 +11,7 @@ import (
 
 	"github.com/vitals-rpc/vitals/bench/internal/peer"
 	"github.com/vitals-rpc/vitals/bench/internal/process"
+	"github.com/vitals-rpc/vitals/bench/internal/result"
 	"github.com/vitals-rpc/vitals/client"
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 )
@@ -28,7 +29,7 @@ var exporterCollectors = []string{"cpu", "diskstats", "filesystem", "loadavg", "
 
 // agent measures the agent that reports to a real server each second, and at the
 // same time node_exporter that is asked each second.
-func (b *bench) agent(ctx context.Context, t *table) error {
+func (b *bench) agent(ctx context.Context, t *result.Table) error {
 	dir, remove, err := b.folder()
 	if err != nil {
 		return err
@@ -79,10 +80,10 @@ func (b *bench) agent(ctx context.Context, t *table) error {
 	if err != nil {
 		return err
 	}
-	t.add(fmt.Sprintf("agent, CPU s an hour, %.0f series, each second, over %s", n, b.watch), fmt.Sprintf("%.1f", cpu),
-		fmt.Sprintf("%saim %d for 250", beside, agentCPUAim), atMost(cpu, agentCPUAim))
-	t.add("agent, resident memory", fmt.Sprintf("%s, own %s", mib(resident), mib(own)), fmt.Sprintf("%saim %d MiB", besideMemory, agentMemoryAim),
-		atMost(float64(resident)/(1<<20), agentMemoryAim))
+	t.Add(fmt.Sprintf("agent, CPU s an hour, %.0f series, each second, over %s", n, b.watch), fmt.Sprintf("%.1f", cpu),
+		fmt.Sprintf("%saim %d for 250", beside, agentCPUAim), result.AtMost(cpu, agentCPUAim))
+	t.Add("agent, resident memory", fmt.Sprintf("%s, own %s", mib(resident), mib(own)), fmt.Sprintf("%saim %d MiB", besideMemory, agentMemoryAim),
+		result.AtMost(float64(resident)/(1<<20), agentMemoryAim))
 	return nil
 }
 

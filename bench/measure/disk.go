@@ -17,6 +17,7 @@ import (
 
 	"github.com/vitals-rpc/vitals/bench/internal/peer"
 	"github.com/vitals-rpc/vitals/bench/internal/recording"
+	"github.com/vitals-rpc/vitals/bench/internal/result"
 	"github.com/vitals-rpc/vitals/metric"
 	"github.com/vitals-rpc/vitals/server/store"
 )
@@ -25,7 +26,7 @@ import (
 const diskAim = 1.5
 
 // disk measures what a recorded host's samples take once they are compacted.
-func (b *bench) disk(ctx context.Context, t *table) error {
+func (b *bench) disk(ctx context.Context, t *result.Table) error {
 	r, err := recording.ReadFile(b.record)
 	if err != nil {
 		return fmt.Errorf("%w; make one with: go run ./record -for 1h -out %s", err, b.record)
@@ -54,8 +55,8 @@ func (b *bench) disk(ctx context.Context, t *table) error {
 		beside += fmt.Sprintf("VictoriaMetrics %.2f; ", float64(size)/n)
 	}
 	what := fmt.Sprintf("bytes a raw sample, %s of a real host, %d series, %.0fk samples", length.Round(time.Minute), len(r.Series), n/1000)
-	t.add(what, fmt.Sprintf("%.2f (index %.2f)", float64(raw.all)/n, float64(raw.index)/n), fmt.Sprintf("%saim %.1f", beside, diskAim), atMost(float64(raw.all)/n, diskAim))
-	t.add("bytes a raw sample of the minute tier on top", fmt.Sprintf("%.2f", float64(minutes)/n), "", "")
+	t.Add(what, fmt.Sprintf("%.2f (index %.2f)", float64(raw.all)/n, float64(raw.index)/n), fmt.Sprintf("%saim %.1f", beside, diskAim), result.AtMost(float64(raw.all)/n, diskAim))
+	t.Add("bytes a raw sample of the minute tier on top", fmt.Sprintf("%.2f", float64(minutes)/n), "", "")
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vitals-rpc/vitals/bench/internal/process"
+	"github.com/vitals-rpc/vitals/bench/internal/result"
 	"github.com/vitals-rpc/vitals/bench/internal/simulate"
 )
 
@@ -15,7 +16,7 @@ const (
 )
 
 // fleet measures a server to which a thousand hosts report each second.
-func (b *bench) fleet(ctx context.Context, t *table) error {
+func (b *bench) fleet(ctx context.Context, t *result.Table) error {
 	dir, remove, err := b.folder()
 	if err != nil {
 		return err
@@ -41,10 +42,10 @@ func (b *bench) fleet(ctx context.Context, t *table) error {
 		return err
 	}
 	what := fmt.Sprintf("%d hosts of %d series at 1 s, over %s: ", fleetHosts, fleetSeries, b.watch)
-	t.add(what+"samples/s", fmt.Sprintf("%.0f", watched.perSecond), "", "")
-	t.add(what+"server's cores", fmt.Sprintf("%.2f", watched.cores), "", "")
-	t.add(what+"server's memory, most", fmt.Sprintf("%s, own %s", mib(watched.resident), mib(watched.own)), "", "")
-	t.add(what+"CPU s a million samples", fmt.Sprintf("%.2f", watched.cores/watched.perSecond*1e6), "", "")
+	t.Add(what+"samples/s", fmt.Sprintf("%.0f", watched.perSecond), "", "")
+	t.Add(what+"server's cores", fmt.Sprintf("%.2f", watched.cores), "", "")
+	t.Add(what+"server's memory, most", fmt.Sprintf("%s, own %s", mib(watched.resident), mib(watched.own)), "", "")
+	t.Add(what+"CPU s a million samples", fmt.Sprintf("%.2f", watched.cores/watched.perSecond*1e6), "", "")
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vitals-rpc/vitals/bench/internal/peer"
 	"github.com/vitals-rpc/vitals/bench/internal/process"
+	"github.com/vitals-rpc/vitals/bench/internal/result"
 	"github.com/vitals-rpc/vitals/bench/internal/simulate"
 	"github.com/vitals-rpc/vitals/client"
 )
@@ -72,7 +73,7 @@ type load struct {
 }
 
 // ingest measures how fast samples are taken in, and what that costs.
-func (b *bench) ingest(ctx context.Context, t *table) error {
+func (b *bench) ingest(ctx context.Context, t *result.Table) error {
 	vitals := target{"Vitals", b.serve, vitalsLoad}
 	peers, missing := b.peers(ctx)
 	type key struct {
@@ -126,8 +127,8 @@ func (b *bench) ingest(ctx context.Context, t *table) error {
 				besideCPU += fmt.Sprintf("%s %.2f; ", p.name, o.cpuPerMillion)
 			}
 			where := fmt.Sprintf("%s, %d core(s)", s.name, n)
-			t.add("samples/s through Report, "+where, fmt.Sprintf("%.0f", got.perSecond), beside+missing, "")
-			t.add("server CPU s a million samples, "+where, fmt.Sprintf("%.2f", got.cpuPerMillion), fmt.Sprintf("%saim %.1f", besideCPU, ingestAim), atMost(got.cpuPerMillion, ingestAim))
+			t.Add("samples/s through Report, "+where, fmt.Sprintf("%.0f", got.perSecond), beside+missing, "")
+			t.Add("server CPU s a million samples, "+where, fmt.Sprintf("%.2f", got.cpuPerMillion), fmt.Sprintf("%saim %.1f", besideCPU, ingestAim), result.AtMost(got.cpuPerMillion, ingestAim))
 		}
 	}
 	return nil
@@ -139,7 +140,7 @@ func medianOf(runs []outcome) outcome {
 		for _, r := range runs {
 			all = append(all, f(r))
 		}
-		return median(all)
+		return result.Median(all)
 	}
 	return outcome{
 		pick(func(o outcome) float64 { return o.perSecond }),

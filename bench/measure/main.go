@@ -21,6 +21,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/vitals-rpc/vitals/bench/internal/result"
 )
 
 // bench is how to measure.
@@ -43,7 +45,7 @@ func (b *bench) logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format
 // part is one group of measurements.
 type part struct {
 	name string
-	run  func(*bench, context.Context, *table) error
+	run  func(*bench, context.Context, *result.Table) error
 }
 
 var parts = []part{
@@ -132,8 +134,8 @@ func (b *bench) measure(ctx context.Context, names []string, results string) (er
 			return fmt.Errorf("vitals does not build (%w): %s", err, out)
 		}
 	}
-	before := loadAverage()
-	t := &table{progress: os.Stderr}
+	before := result.LoadAverage()
+	t := &result.Table{Progress: os.Stderr}
 	for _, p := range parts {
 		if len(names) > 0 && !slices.Contains(names, p.name) {
 			continue
@@ -143,12 +145,12 @@ func (b *bench) measure(ctx context.Context, names []string, results string) (er
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
-	head := machine(ctx, before, loadAverage())
-	fmt.Print(strings.TrimPrefix(t.markdown(head), "# Measured\n\n"))
+	head := result.Machine(ctx, before, result.LoadAverage())
+	fmt.Print(strings.TrimPrefix(t.Markdown(head), "# Measured\n\n"))
 	if results == "" {
 		return nil
 	}
-	path, err := t.write(results, head)
+	path, err := t.Write(results, head)
 	b.logf("kept in %s", path)
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/vitals-rpc/vitals/bench/internal/result"
 	"github.com/vitals-rpc/vitals/client"
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/metric"
@@ -23,7 +24,7 @@ const (
 
 // query measures reads of a day, a month and a year, by the store in this
 // process and by a real server over the loopback.
-func (b *bench) query(ctx context.Context, t *table) error {
+func (b *bench) query(ctx context.Context, t *result.Table) error {
 	dir, remove, err := b.folder()
 	if err != nil {
 		return err
@@ -78,7 +79,7 @@ var queryAims = map[int]float64{1: 1, queryHosts: 20}
 
 // times measures a query of one host, each time another, and of all hosts, over
 // each span.
-func (b *bench) times(t *table, where string, ask func(host int, length time.Duration) (series int, tier string, err error)) error {
+func (b *bench) times(t *result.Table, where string, ask func(host int, length time.Duration) (series int, tier string, err error)) error {
 	for _, sp := range spans {
 		for _, hosts := range []int{1, queryHosts} {
 			var took []float64
@@ -105,14 +106,14 @@ func (b *bench) times(t *table, where string, ask func(host int, length time.Dur
 				}
 			}
 			aim := queryAims[hosts]
-			t.add(fmt.Sprintf("QueryRange %s, %d series, %s, p50 / p95 ms", sp.name, hosts, where),
-				fmt.Sprintf("%.2f / %.2f (%s)", median(took), percentile(took, 95), tier), fmt.Sprintf("aim %.0f", aim), atMost(median(took), aim))
+			t.Add(fmt.Sprintf("QueryRange %s, %d series, %s, p50 / p95 ms", sp.name, hosts, where),
+				fmt.Sprintf("%.2f / %.2f (%s)", result.Median(took), result.Percentile(took, 95), tier), fmt.Sprintf("aim %.0f", aim), result.AtMost(result.Median(took), aim))
 		}
 	}
 	return nil
 }
 
-func (b *bench) inProcess(ctx context.Context, t *table, s *store.Store, end time.Time) error {
+func (b *bench) inProcess(ctx context.Context, t *result.Table, s *store.Store, end time.Time) error {
 	return b.times(t, "in process", func(host int, length time.Duration) (int, string, error) {
 		matchers := []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, metric.TypeLabel, metric.CPU)}
 		if host >= 0 {
@@ -123,7 +124,7 @@ func (b *bench) inProcess(ctx context.Context, t *table, s *store.Store, end tim
 	})
 }
 
-func (b *bench) overLoopback(ctx context.Context, t *table, where, url string, end time.Time, options ...client.Option) error {
+func (b *bench) overLoopback(ctx context.Context, t *result.Table, where, url string, end time.Time, options ...client.Option) error {
 	c, err := client.New(url, options...)
 	if err != nil {
 		return err

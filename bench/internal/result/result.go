@@ -1,4 +1,6 @@
-package main
+// Package result collects what was measured, prints each number as it comes and
+// keeps all of them in a file, with the machine that they were measured on.
+package result
 
 import (
 	"context"
@@ -21,27 +23,35 @@ type row struct {
 	verdict string
 }
 
-// table collects rows and prints each as it comes, for a person who waits.
-type table struct {
-	rows     []row
-	progress io.Writer
+// Table collects rows and prints each as it comes, for a person who waits. One
+// goroutine uses it.
+type Table struct {
+	// Progress is where rows are printed as they come.
+	Progress io.Writer
+
+	rows []row
 }
 
-func (t *table) add(what, value, peer, verdict string) {
+// Add adds a row: what was measured, its value, what stands beside it, and the
+// verdict, empty where there is no aim.
+func (t *Table) Add(what, value, peer, verdict string) {
 	t.rows = append(t.rows, row{what, value, peer, verdict})
-	fmt.Fprintf(t.progress, "  %-62s %-26s %-52s %s\n", what, value, peer, verdict)
+	fmt.Fprintf(t.Progress, "  %-62s %-26s %-52s %s\n", what, value, peer, verdict)
 }
 
-// atMost is the verdict on a value that has an upper bound as its aim.
-func atMost(value, aim float64) string {
+// AtMost is the verdict on a value that has an upper bound as its aim.
+func AtMost(value, aim float64) string {
 	if value <= aim {
 		return "met"
 	}
 	return "MISSED"
 }
 
-// markdown is the result as a file has it.
-func (t *table) markdown(head string) string {
+// AtLeast is the verdict on a value that has a lower bound as its aim.
+func AtLeast(value, aim float64) string { return AtMost(aim, value) }
+
+// Markdown is the result as a file has it.
+func (t *Table) Markdown(head string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Measured\n\n%s\n\n", head)
 	w := tabwriter.NewWriter(&b, 0, 0, 1, ' ', tabwriter.Debug)
@@ -55,8 +65,8 @@ func (t *table) markdown(head string) string {
 	return b.String()
 }
 
-// machine says on what was measured.
-func machine(ctx context.Context, before, after string) string {
+// Machine says on what was measured, between two load averages.
+func Machine(ctx context.Context, before, after string) string {
 	kernel := firstLine(ctx, "uname", "-sr")
 	commit := firstLine(ctx, "git", "-C", "..", "describe", "--always", "--dirty")
 	return fmt.Sprintf("%s; %s on %d cores; %s; %s; Vitals %s; load average %s before, %s after",
@@ -82,7 +92,8 @@ func processor() string {
 	return "unknown processor"
 }
 
-func loadAverage() string {
+// LoadAverage is the one of the last one, five and fifteen minutes.
+func LoadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return "unknown"
@@ -90,19 +101,21 @@ func loadAverage() string {
 	return strings.Join(strings.Fields(string(text))[:3], " ")
 }
 
-// write keeps the result in a file named after the day and the minute.
-func (t *table) write(dir, head string) (string, error) {
+// Write keeps the result in a file named after the day and the minute, and
+// returns its path.
+func (t *Table) Write(dir, head string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // results are for all to read
 		return "", err
 	}
 	path := filepath.Join(dir, time.Now().UTC().Format("2006-01-02-1504")+".md")
-	return path, os.WriteFile(path, []byte(t.markdown(head)), 0o644) //nolint:gosec // as above
+	return path, os.WriteFile(path, []byte(t.Markdown(head)), 0o644) //nolint:gosec // as above
 }
 
-func median(values []float64) float64 { return percentile(values, 50) }
+// Median is the one in the middle, the lower one of two; 0 of none.
+func Median(values []float64) float64 { return Percentile(values, 50) }
 
-// percentile is the nearest-rank one, p from 1 to 100.
-func percentile(values []float64, p int) float64 {
+// Percentile is the nearest-rank one, p from 1 to 100; 0 of no values.
+func Percentile(values []float64, p int) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	if len(sorted) == 0 {
 		return 0
