@@ -52,7 +52,7 @@ func TestCurl(t *testing.T) {
 			fails(getMetric, `{"hostname":"server02"}`, "not_found", `nearest: server01`, "HTTP 404")
 			fails(getMetric, `{"metricType":"cpus"}`, "not_found", "nearest: cpu", "HTTP 404")
 			fails(getMetric, `this is no JSON`, "invalid_argument", "HTTP 400")
-			fails("/monitoring.MonitoringService/Nope", `{}`, "unimplemented", "there is no procedure", "HTTP 501")
+			fails("/monitoring.MonitoringService/Nope", `{}`, "unimplemented", "there is no procedure", "HTTP 404")
 			has(t, "no content type", ask("-H", "Content-Type: text/plain", "-d", "{}", srv.URL+getMetric), "application/json")
 			has(t, "PUT", ask("-X", "PUT", srv.URL+getMetric), "POST")
 		})

@@ -47,6 +47,9 @@ func (s *Server) routes() http.Handler {
 	monitoringv1connect.RegisterSystemServiceHandler(calls, &rpc.SystemService{
 		Hostname: s.opts.Hostname, Version: s.opts.Version, Started: s.started, Health: s.health,
 	})
+	if s.opts.Services != nil {
+		s.opts.Services(calls)
+	}
 	services := serviceNames(calls)
 	(&rpc.GRPCHealth{Registry: s.health, Services: services}).Register(calls)
 	reflector := grpcreflect.NewStaticReflector(append(services, rpc.GRPCHealthName)...)
@@ -108,11 +111,22 @@ func otherwise(page http.Handler) http.Handler {
 		if r.Method == http.MethodPost && errorWriter.IsSupported(r) {
 			path := r.URL.Path[:min(len(r.URL.Path), longestPath)]
 			err := connect.Errorf(connect.CodeUnimplemented, "there is no procedure %s here; reflection lists what there is (grpcurl -plaintext %s list)", path, r.Host)
-			_ = errorWriter.Write(w, r, err) // the caller is gone
+			_ = errorWriter.Write(nowhere{w}, r, err) // an error means that the caller is gone
 			return
 		}
 		page.ServeHTTP(w, r)
 	})
+}
+
+// nowhere answers 404 where Connect's table of codes says 501: it is the address
+// that there is not, and the conformance suite wants it said so.
+type nowhere struct{ http.ResponseWriter }
+
+func (w nowhere) WriteHeader(status int) {
+	if status == http.StatusNotImplemented {
+		status = http.StatusNotFound
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // ErrNotOrigin is the cause of a refusal of [Options.AllowedOrigins].

@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"connectrpc.com/connect/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
@@ -55,6 +56,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Page answers all that is no other route. Default: 404.
 	Page http.Handler
+	// Services registers further services on the server, which are called in
+	// every protocol behind the same interceptors and limits. Default: none.
+	Services func(calls *connect.Server)
 	// History says where history is kept and for how long; its Dir is needed,
 	// and holds all else that the server keeps. Its Logger and Registerer are
 	// the server's.

@@ -67,7 +67,7 @@ func TestUnknownProcedure(t *testing.T) {
 	eachHTTP(t, srv, func(t *testing.T, c *http.Client) {
 		for _, path := range []string{"/monitoring.MonitoringService/GetMetrics", "/monitoring.Other/GetMetric", "/GetMetric", "/" + strings.Repeat("a", 50_000)} {
 			got := send(t, c, http.MethodPost, srv.URL+path, "{}", asJSON)
-			wantConnectError(t, got, 501, "unimplemented", "there is no procedure "+path[:10], "reflection")
+			wantConnectError(t, got, 404, "unimplemented", "there is no procedure "+path[:10], "reflection")
 			if len(got.body) > 1000 {
 				t.Errorf("the answer to a path of %d bytes has %d", len(path), len(got.body))
 			}

@@ -1,0 +1,102 @@
+// Command server answers the conformance suite's service with the whole of
+// Vitals' server around it: its interceptors, limits and transports. The suite's
+// runner starts it, tells it on standard input what to serve, and is told the
+// address on standard output.
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/proto"
+
+	conformancev1 "github.com/vitals-rpc/vitals/interop/conformance/gen"
+	"github.com/vitals-rpc/vitals/interop/conformance/gen/conformancev1connect"
+	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/store"
+)
+
+// maxStreamAge is the server's own bound, which no test comes near.
+const maxStreamAge = 24 * time.Hour
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Stdin, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, in io.Reader, out io.Writer) (err error) {
+	var req conformancev1.ServerCompatRequest
+	if err := receive(in, &req); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "vitals-conformance-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	srv, err := server.New(ctx, server.Options{
+		Hostname:        "conformance",
+		History:         store.Options{Dir: dir},
+		Logger:          slog.New(slog.DiscardHandler),
+		MaxMessageBytes: int(req.GetMessageReceiveLimit()),
+		MaxStreamAge:    maxStreamAge,
+		Services: func(calls *connect.Server) {
+			conformancev1connect.RegisterConformanceServiceHandler(calls, service{})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, srv.Close()) }()
+	listeners, err := server.Listen(ctx, []string{"127.0.0.1:0"}, false)
+	if err != nil {
+		return err
+	}
+	address, ok := listeners[0].Addr().(*net.TCPAddr)
+	if !ok {
+		return fmt.Errorf("%v is not a TCP address", listeners[0].Addr())
+	}
+	answer := &conformancev1.ServerCompatResponse{Host: address.IP.String(), Port: uint32(address.Port)} //nolint:gosec // a port
+	if err := send(out, answer); err != nil {
+		return err
+	}
+	return srv.Run(ctx, listeners...)
+}
+
+// receive reads a message with its length before it, in four bytes, as the
+// runner writes it.
+func receive(in io.Reader, message proto.Message) error {
+	var length uint32
+	if err := binary.Read(in, binary.BigEndian, &length); err != nil {
+		return fmt.Errorf("start this by the runner of the conformance suite: %w", err)
+	}
+	encoded := make([]byte, length)
+	if _, err := io.ReadFull(in, encoded); err != nil {
+		return err
+	}
+	return proto.Unmarshal(encoded, message)
+}
+
+func send(out io.Writer, message proto.Message) error {
+	encoded, err := proto.Marshal(message)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(encoded))), encoded...)) //nolint:gosec // a few hundred bytes
+	return err
+}
