@@ -7,13 +7,18 @@ type Unit string
 
 // The units of the built-in types. A custom metric may have any other.
 const (
-	// Percent runs from 0 to 100, whatever the number of cores.
+	// Percent runs from 0 to 100, whatever the number of cores. The collector
+	// measures it to a sixteenth, pressure to a 128th, and what one process takes
+	// finer where that is little.
 	Percent Unit = "percent"
-	// GB is 10^9 bytes, not 2^30.
+	// GB is 10^9 bytes, not 2^30. Amounts in use or free are measured to a
+	// 1024th, about a megabyte, and finer below a quarter of a GB.
 	GB Unit = "GB"
-	// BytesPerSecond is a rate over the time since the sample before.
+	// BytesPerSecond is a rate over the time since the sample before, to three
+	// digits and a half.
 	BytesPerSecond Unit = "bytes_per_second"
-	// CountPerSecond is a rate of operations, packets or errors.
+	// CountPerSecond is a rate of operations, packets or errors, to three digits
+	// and a half and to a quarter of one between two samples.
 	CountPerSecond Unit = "count_per_second"
 	// Celsius is a temperature.
 	Celsius Unit = "celsius"

@@ -98,7 +98,12 @@ func (row *counterRow) observe(r *round, t *counterTable, reading *counterReadin
 		if column.percent && reading.counters[i] == 0 {
 			continue
 		}
-		r.addQuotient(row.series[i], column.value(float64(reading.counters[i]-before[i])/seconds))
+		value := column.value(float64(reading.counters[i]-before[i]) / seconds)
+		if column.percent {
+			r.addPercent(row.series[i], value)
+		} else {
+			r.addRate(row.series[i], value, seconds)
+		}
 	}
 }
 

@@ -119,9 +119,9 @@ func (s *cpuSource) collect(ctx context.Context, r *round) error {
 	s.rounds++
 	s.at = r.at
 	if s.rounds > 1 && !reset {
-		r.addQuotient(s.total, 100*spent.busy()/spent.total())
+		r.addPercent(s.total, 100*spent.busy()/spent.total())
 		for i, mode := range cpuModes {
-			r.addQuotient(s.modes[i], 100*mode.of(spent)/spent.total())
+			r.addPercent(s.modes[i], 100*mode.of(spent)/spent.total())
 		}
 	}
 	s.before = s.now.total
@@ -141,7 +141,7 @@ func (s *cpuSource) addCore(r *round, core coreTimes) {
 	known := state.seenAt > 0 && state.seenAt == s.rounds-1
 	if known && core.times.total() > state.before.total() {
 		if spent := core.times.since(state.before); spent.total() > 0 {
-			r.addQuotient(state.series, 100*spent.busy()/spent.total())
+			r.addPercent(state.series, 100*spent.busy()/spent.total())
 		}
 	}
 	state.before, state.seenAt = core.times, s.rounds

@@ -27,7 +27,7 @@ func (s *loadSource) collect(ctx context.Context, r *round) error {
 		return err
 	}
 	for i, average := range averages {
-		r.add(s.series[i], average)
+		r.addHundredths(s.series[i], average)
 	}
 	return nil
 }

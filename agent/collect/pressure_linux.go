@@ -53,9 +53,9 @@ func (p *pressureResource) collect(r *round) error {
 	if err != nil {
 		return err
 	}
-	r.add(p.some, pressure.Some)
+	r.addHundredths(p.some, pressure.Some)
 	if pressure.HasFull {
-		r.add(p.full, pressure.Full)
+		r.addHundredths(p.full, pressure.Full)
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ func (s *processSource) measure(ctx context.Context, r *round) error {
 	r.add(s.total, float64(len(s.processes)))
 	if elapsed := r.at - s.at; s.primed && elapsed >= leastSpan {
 		for _, usage := range s.rank(bySpent) {
-			r.addQuotient(s.cpu.get(usage.name), share(usage.spent, elapsed, r.cores))
+			r.addShare(s.cpu.get(usage.name), share(usage.spent, elapsed, r.cores))
 		}
 	}
 	s.at, s.primed = r.at, true

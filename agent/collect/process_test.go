@@ -18,7 +18,7 @@ func ranking(samples []metric.Sample, metricType string, unit float64) string {
 	var out []string
 	for _, s := range samples {
 		if s.Series.Type == metricType {
-			out = append(out, fmt.Sprintf("%s:%.1f", s.Series.Labels.Get("process"), s.Value/unit))
+			out = append(out, fmt.Sprintf("%s:%.0f", s.Series.Labels.Get("process"), s.Value/unit))
 		}
 	}
 	return strings.Join(out, " ")
@@ -47,10 +47,10 @@ func TestProcessesAreSummedByName(t *testing.T) {
 	host.remove(host.sys.proc + "/40")
 	at(c, 10*time.Second)
 	samples := c.Collect(t.Context())
-	if got, want := ranking(samples, "process_cpu", 1), "nginx:20.0 other:3.0 new:1.0"; got != want {
+	if got, want := ranking(samples, "process_cpu", 1), "nginx:20 other:3 new:1"; got != want {
 		t.Errorf("process_cpu: %s, want %s", got, want)
 	}
-	if got, want := ranking(samples, "process_memory", page), "nginx:700.0 other:600.0 init:10.0 new:1.0"; got != want {
+	if got, want := ranking(samples, "process_memory", page), "nginx:700 other:600 init:10 new:1"; got != want {
 		t.Errorf("process_memory: %s, want %s", got, want)
 	}
 	if got := mustFind(t, samples, `processes{hostname="h"}`).Value; got != 5 {
@@ -92,7 +92,7 @@ func TestKernelThreadsShareAName(t *testing.T) {
 		host.proc(fmt.Sprintf("%d/stat", pid), fmt.Sprintf("%d (%s) S 2 0 0 0 -1 %d 0 0 0 0 0 0 0 0 20 0 1 0 5 0 7 0", pid, name, flags))
 	}
 	got := ranking(host.collector().Collect(t.Context()), "process_memory", float64(os.Getpagesize())/1e9)
-	if !strings.Contains(got, "kworker:14.0") || !strings.Contains(got, "user/1:7.0") {
+	if !strings.Contains(got, "kworker:14") || !strings.Contains(got, "user/1:7") {
 		t.Errorf("process_memory: %s", got)
 	}
 }

@@ -23,7 +23,7 @@ const firstRoundAfter = 250 * time.Millisecond
 // late round is skipped rather than made up for. A round is stamped with the
 // tick that it was due at, not with the moment a little later that it ran, as
 // even timestamps cost a third of the space in the store; where the two are
-// more than a twentieth of an interval apart (a busy host, a clock that was
+// more than a tenth of an interval apart (a busy host, a clock that was
 // set), it is stamped with the wall clock.
 func (c *Collector) Run(ctx context.Context, interval time.Duration, sink func([]metric.Sample)) error {
 	if interval <= 0 {
@@ -66,7 +66,7 @@ func nextTick(now, last time.Time, interval, since time.Duration) time.Time {
 
 // stamp is the time that a round which was due at tick and runs now carries.
 func stamp(now, tick time.Time, interval time.Duration) time.Time {
-	if now.Sub(tick).Abs() <= interval/20 {
+	if now.Sub(tick).Abs() <= interval/10 {
 		return tick
 	}
 	return now

@@ -145,8 +145,8 @@ func TestStamp(t *testing.T) {
 		}
 	}
 	f(0, tick)
-	f(40*ms, tick)
-	f(-40*ms, tick)
-	f(60*ms, tick.Add(60*ms))
+	f(90*ms, tick)
+	f(-90*ms, tick)
+	f(110*ms, tick.Add(110*ms))
 	f(-time.Hour, tick.Add(-time.Hour))
 }

@@ -31,7 +31,7 @@ func (s *selfSource) collect(ctx context.Context, r *round) error {
 		return err
 	}
 	if elapsed := r.at - s.at; s.primed && elapsed > 0 && spent >= s.before {
-		r.addQuotient(s.cpu, share(spent-s.before, elapsed, r.cores))
+		r.addShare(s.cpu, share(spent-s.before, elapsed, r.cores))
 	}
 	s.before, s.at, s.primed = spent, r.at, true
 	r.addUse(s.memory, resident)

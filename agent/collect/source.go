@@ -66,28 +66,6 @@ func (r *round) add(s *metric.Series, value float64) {
 	r.samples = append(r.samples, metric.Sample{Series: s, Time: r.time, Value: value})
 }
 
-// addQuotient appends a rate or a percentage, rounded to 17 significant bits (1
-// part in 260,000). What is below that is the jitter of clocks, and a store that
-// packs a value by what differs from the one before needs half the space
-// without it.
-func (r *round) addQuotient(s *metric.Series, value float64) {
-	r.add(s, significant(value, 17))
-}
-
-// addUse appends how much of something is in use or free, in GB, rounded to 20
-// significant bits (1 part in 2 million) for the same reason: a page more or
-// less changes all the bits of a fraction.
-func (r *round) addUse(s *metric.Series, bytes uint64) {
-	r.add(s, significant(float64(bytes)/gigabyte, 20))
-}
-
-// significant rounds to so many significant bits.
-func significant(value float64, bits int) float64 {
-	dropped := 53 - bits
-	rounded := math.Float64bits(value) + 1<<(dropped-1)
-	return math.Float64frombits(rounded >> dropped << dropped)
-}
-
 // hostSeries makes the series of the named host.
 type hostSeries string
 

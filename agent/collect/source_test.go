@@ -171,34 +171,3 @@ func TestRoundLeavesOutWhatIsNotFinite(t *testing.T) {
 		t.Errorf("samples: %v", r.samples)
 	}
 }
-
-func TestQuotientsAreRounded(t *testing.T) {
-	series := metric.NewSeries("cpu", "h", nil)
-	f := func(value, want float64) {
-		t.Helper()
-		var r round
-		r.addQuotient(series, value)
-		if len(r.samples) != 1 || r.samples[0].Value != want {
-			t.Errorf("%v becomes %v, want %v", value, r.samples, want)
-		}
-	}
-	for _, whole := range []float64{0, 1, 5, 12.5, 99, 100, 1000, 65536, 131071} {
-		f(whole, whole)
-	}
-	f(99.9999999, 100)
-	f(200.0/3, 66.6669921875)
-	for value := 1e-3; value < 1e12; value *= 1.7 {
-		var r round
-		r.addQuotient(series, value)
-		if got := r.samples[0].Value; got < value*(1-1.0/131072) || got > value*(1+1.0/131072) {
-			t.Errorf("%v becomes %v", value, got)
-		}
-	}
-	var r round
-	zero := 0.0
-	r.addQuotient(series, zero/zero)
-	r.addQuotient(series, 1/zero)
-	if len(r.samples) != 0 {
-		t.Errorf("samples: %v", r.samples)
-	}
-}

@@ -31,6 +31,11 @@ func (b *bench) disk(ctx context.Context, t *result.Table) error {
 	if err != nil {
 		return fmt.Errorf("%w; make one with: go run ./record -for 1h -out %s", err, b.record)
 	}
+	if b.types {
+		if err := typeTable(r); err != nil {
+			return err
+		}
+	}
 	n := float64(r.Samples())
 	first, last := r.Bounds()
 	length := time.Duration(last-first) * time.Millisecond
@@ -96,6 +101,7 @@ func (b *bench) storedSize(ctx context.Context, r *recording.Recording) (raw siz
 	}
 	o := tsdb.DefaultOptions()
 	o.OutOfOrderTimeWindow = (24 * time.Hour).Milliseconds()
+	o.SamplesPerChunk = store.SamplesPerChunk
 	raw, err = compactedSize(filepath.Join(dir, "raw"), o)
 	return raw, minutes, err
 }

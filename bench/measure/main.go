@@ -37,6 +37,7 @@ type bench struct {
 	watch   time.Duration // how long the agent and the fleet are watched
 	queries int
 	full    bool
+	types   bool   // which metric types take how much on disk
 	shape   string // of ingest, only this one, on one core and without peers
 }
 
@@ -65,6 +66,7 @@ func main() {
 	flag.StringVar(&b.cache, "cache", defaultCache(), "`folder` for the peers' programs")
 	flag.StringVar(&b.record, "recording", "testdata/host.recording", "`file` that the record command made, for the bytes a sample")
 	flag.StringVar(&b.shape, "shape", "", "of ingest, only the live or the backlog `shape`, on one core and without peers, for profiles")
+	flag.BoolVar(&b.types, "types", false, "of disk, show on stderr what each metric type takes")
 	profile := flag.String("cpuprofile", "", "`file` for a profile of the measuring itself, for what is measured in process")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: measure [flags] [ingest|disk|query|agent|fleet ...]")

@@ -26,8 +26,6 @@ type machine struct {
 	lastSlow int64
 }
 
-const pageSize = 4096
-
 func newMachine(random *rand.Rand) *machine {
 	return &machine{
 		random: random,
@@ -66,31 +64,31 @@ func (m *machine) advance(at int64) {
 	m.jitter = 1 + 0.0002*m.random.ExpFloat64()
 }
 
-// quotient rounds as the collector does: to 17 significant bits, beyond which a
-// rate is the jitter of clocks.
-func quotient(v float64) float64 {
-	const dropped = 52 - 16
-	return math.Float64frombits((math.Float64bits(v) + 1<<(dropped-1)) >> dropped << dropped)
-}
+// nearest rounds to a multiple of step, as the collector does; see its rounding.go.
+func nearest(v, step float64) float64 { return math.Round(v/step) * step }
 
-// ticks is a share of a core as the kernel counts it: in hundredths of a second
+func bounded(percent float64) float64 { return nearest(min(percent, 100), 1.0/16) }
+
+// percent is a share of a core as the kernel counts it: in hundredths of a second
 // of each core.
 func (m *machine) percent(share, cores float64) float64 {
 	ticks := math.Round(100 * cores * m.seconds * min(max(share, 0), 1))
-	return quotient(min(100*ticks/(100*cores*m.seconds), 100))
+	return bounded(100 * ticks / (100 * cores * m.seconds))
 }
 
 // rate is a counter's growth a second: whole things over a time that is never
 // quite the interval.
 func (m *machine) rate(perSecond float64) float64 {
-	return quotient(math.Round(max(perSecond, 0)*m.seconds) / (m.seconds * m.jitter))
+	v := math.Round(max(perSecond, 0)*m.seconds) / (m.seconds * m.jitter)
+	_, exponent := math.Frexp(v)
+	return nearest(v, max(1.0/4, math.Ldexp(1, exponent-11)))
 }
 
 func gigabytes(bytes float64) float64 {
-	return math.Round(bytes/pageSize) * pageSize / 1e9
+	return nearest(bytes/1e9, 1.0/1024)
 }
 
-func hundredths(v float64) float64 { return math.Round(v*100) / 100 }
+func hundredths(v float64) float64 { return nearest(v, 1.0/128) }
 
 // generator gives the next value of one series.
 type generator func(m *machine) float64
@@ -140,7 +138,7 @@ func processors(k kind, m *machine) generator {
 			return hundredths(waiting)
 		}
 	case "agent_cpu":
-		return func(m *machine) float64 { return quotient(0.3 / m.cores * (1 + 0.1*m.random.NormFloat64())) }
+		return func(m *machine) float64 { return nearest(0.3/m.cores*(1+0.1*m.random.NormFloat64()), 1.0/1024) }
 	}
 	return nil
 }
@@ -210,7 +208,7 @@ func traffic(k kind, m *machine, place int) generator {
 		things := math.Round(scale * m.busy * math.Exp(0.7*m.random.NormFloat64()))
 		switch {
 		case k.name == "disk_busy":
-			return quotient(min(100, math.Round(things)/10))
+			return bounded(math.Round(things) / 10)
 		case strings.HasSuffix(k.name, "_operations"), strings.HasSuffix(k.name, "_packets"):
 			return m.rate(things)
 		case strings.HasPrefix(k.name, "disk_"):
