@@ -50,6 +50,9 @@ func New(target string, options ...Option) (*Client, error) {
 	if err := o.validate(u); err != nil {
 		return nil, err
 	}
+	if o.tls, err = o.trust.apply(o.tls); err != nil {
+		return nil, err
+	}
 	c := &Client{target: u, http: &http.Client{Transport: o.roundTripper(u)}}
 	c.connect = connect.NewClient(connecthttp.NewTransport(c.http, u.String(), o.transportOptions()...), o.interceptors()...)
 	return c, nil
@@ -131,6 +134,7 @@ type options struct {
 	gzip      bool
 	h2c       bool
 	tls       *tls.Config
+	trust     trust
 	timeout   time.Duration
 	tries     int
 	headers   http.Header
@@ -161,7 +165,8 @@ func WithGzip() Option { return func(o *options) { o.gzip = true } }
 func WithH2C() Option { return func(o *options) { o.h2c = true } }
 
 // WithTLS sets the TLS configuration for an https target, of which the client
-// takes ownership. Default: the system's certificates.
+// takes ownership; [WithCA], [WithFingerprint] and [WithClientCertificate] add to
+// it. Default: TLS 1.2 and up, with the system's authorities.
 func WithTLS(config *tls.Config) Option { return func(o *options) { o.tls = config } }
 
 // WithTimeout bounds each unary call, all its tries together, where the call's
@@ -186,7 +191,7 @@ func (o *options) validate(u *url.URL) error {
 	if _, err := ParseProtocol(string(o.protocol)); err != nil {
 		return err
 	}
-	if o.tls != nil && u.Scheme != "https" {
+	if (o.tls != nil || o.trust.given()) && u.Scheme != "https" {
 		return fmt.Errorf("TLS is configured, but server %q is plain http: write https://%s", u, u.Host)
 	}
 	return nil
@@ -212,7 +217,7 @@ func (o *options) roundTripper(u *url.URL) http.RoundTripper {
 	// A server that is gone without a word is noticed by pings, also under a
 	// stream on which nothing comes.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second}
-	return t
+	return explainTLS(t)
 }
 
 func (o *options) transportOptions() []connecthttp.Option {

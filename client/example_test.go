@@ -18,6 +18,7 @@ import (
 	"github.com/vitals-rpc/vitals/gen/monitoring"
 	"github.com/vitals-rpc/vitals/metric"
 	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/listen"
 	"github.com/vitals-rpc/vitals/server/store"
 )
 
@@ -40,7 +41,7 @@ func startServer() (address string, stop func()) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	listeners, err := server.Listen(ctx, []string{"127.0.0.1:0"}, false)
+	listeners, err := listen.Open(ctx, listen.Options{Addresses: []string{"127.0.0.1:0"}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vitals-rpc/vitals/server"
 	"github.com/vitals-rpc/vitals/server/servertest"
+	"github.com/vitals-rpc/vitals/server/store"
 )
 
 const (
@@ -78,7 +79,7 @@ func TestNamedOriginsAreAllowedExactly(t *testing.T) {
 
 func TestBadOrigins(t *testing.T) {
 	for _, origin := range []string{"*", "https://*.example.com", "dash.example.com", "https://dash.example.com/", "https://dash.example.com/app", "://", "https://", "null"} {
-		_, err := server.New(t.Context(), server.Options{AllowedOrigins: []string{origin}, History: history(t)})
+		_, err := server.New(t.Context(), server.Options{AllowedOrigins: []string{origin}, History: store.Options{Dir: t.TempDir()}})
 		if err == nil || !strings.Contains(err.Error(), "scheme://host[:port]") || !strings.Contains(err.Error(), origin) {
 			t.Errorf("origin %q: %v", origin, err)
 		}

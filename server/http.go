@@ -2,11 +2,40 @@ package server
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 )
+
+// maxHeaderBytes is the largest head of a request: room for the longest URL of a
+// Connect GET and for a browser's cookies.
+const maxHeaderBytes = 64 << 10
+
+// httpServer makes what serves HTTP/1.1 and HTTP/2 on every listener, with TLS
+// and without.
+func (s *Server) httpServer() *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           s.handler,
+		Protocols:         protocols,
+		ReadHeaderTimeout: s.opts.ReadHeaderTimeout,
+		IdleTimeout:       s.opts.IdleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: s.opts.MaxStreamsPerConn,
+			// A peer that is gone without a word is noticed by pings.
+			SendPingTimeout:  30 * time.Second,
+			PingTimeout:      15 * time.Second,
+			WriteByteTimeout: s.opts.SendTimeout,
+		},
+		ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
+	}
+}
 
 // writeText answers with one line of text.
 func writeText(w http.ResponseWriter, status int, text string) {

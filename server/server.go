@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/vitals-rpc/vitals/server/health"
 	"github.com/vitals-rpc/vitals/server/ingest"
 	"github.com/vitals-rpc/vitals/server/interceptor"
+	"github.com/vitals-rpc/vitals/server/listen"
 	"github.com/vitals-rpc/vitals/server/live"
 	"github.com/vitals-rpc/vitals/server/store"
 )
@@ -40,10 +40,6 @@ const (
 // staleAfter is how old the newest sample of the server's own host may be before
 // the collector counts as failed.
 const staleAfter = 10 * time.Second
-
-// maxHeaderBytes is the largest head of a request: room for the longest URL of a
-// Connect GET and for a browser's cookies.
-const maxHeaderBytes = 64 << 10
 
 // Options configures a [Server]. The zero value of each field means its default.
 type Options struct {
@@ -253,7 +249,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 //   - what is still open after the shutdown timeout is cut.
 //
 // It returns nil after a drain, an error when a listener failed.
-func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
+func (s *Server) Run(ctx context.Context, listeners ...*listen.Listener) error {
 	srv := s.httpServer()
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
@@ -283,25 +279,4 @@ func (s *Server) drain(srv *http.Server) {
 		_ = srv.Close() // the listeners are closed already; there is no more to do
 	}
 	s.opts.Logger.Info("stopped")
-}
-
-func (s *Server) httpServer() *http.Server {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{
-		Handler:           s.handler,
-		Protocols:         protocols,
-		ReadHeaderTimeout: s.opts.ReadHeaderTimeout,
-		IdleTimeout:       s.opts.IdleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: s.opts.MaxStreamsPerConn,
-			// A peer that is gone without a word is noticed by pings.
-			SendPingTimeout:  30 * time.Second,
-			PingTimeout:      15 * time.Second,
-			WriteByteTimeout: s.opts.SendTimeout,
-		},
-		ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
-	}
 }

@@ -12,7 +12,9 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/listen"
 	"github.com/vitals-rpc/vitals/server/servertest"
+	"github.com/vitals-rpc/vitals/server/store"
 )
 
 func TestStopEndsStreams(t *testing.T) {
@@ -96,12 +98,12 @@ func TestStopIsBounded(t *testing.T) {
 
 // A server whose listener fails says so and ends the other listeners too.
 func TestListenerFailure(t *testing.T) {
-	srv, err := server.New(t.Context(), server.Options{Hostname: "server01", History: history(t)})
+	srv, err := server.New(t.Context(), server.Options{Hostname: "server01", History: store.Options{Dir: t.TempDir()}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = srv.Close() })
-	listeners, err := listen(t, false, "127.0.0.1:0", "127.0.0.1:0")
+	listeners, err := listen.Open(t.Context(), listen.Options{Addresses: []string{"127.0.0.1:0", "127.0.0.1:0"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"syscall"
 
 	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/listen"
 )
 
 func main() {
@@ -38,7 +39,7 @@ func run(ctx context.Context, args []string) (err error) {
 		args = args[1:]
 	}
 	flags := flag.NewFlagSet("profiled", flag.ContinueOnError)
-	listen := flags.String("listen", "localhost:50051", "`address` to listen on")
+	address := flags.String("listen", "localhost:50051", "`address` to listen on")
 	dir := flags.String("data-dir", "", "`folder` for history")
 	hostname := flags.String("hostname", "profiled", "`name` of this host")
 	if err := flags.Parse(args); err != nil {
@@ -60,7 +61,7 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, srv.Close()) }()
-	listeners, err := server.Listen(ctx, []string{*listen}, false)
+	listeners, err := listen.Open(ctx, listen.Options{Addresses: []string{*address}})
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type agentConfig struct {
 	interval                   time.Duration
 	spool                      spool.Options
 	log                        logConfig
+	trust                      trustConfig
 }
 
 func newAgent() *cobra.Command {
@@ -59,6 +60,7 @@ over, live samples go on at once and the rest follows.`,
 	f.StringVar(&c.spool.Dir, "spool-dir", filepath.Join(defaultDataDir(), "spool"), "`folder` for samples that the server has not acknowledged")
 	f.Var(sizeFlag(&c.spool.MaxBytes, spool.DefaultMaxBytes), "spool-size", "how much `space` they may take; the oldest go first")
 	f.Var(durationFlag(&c.spool.MaxAge, spool.DefaultMaxAge), "spool-age", "how long they are kept; the server's --out-of-order-window should be as long")
+	c.trust.flags(f)
 	c.log.flags(f)
 	mustComplete(cmd, "protocol", "connect", "grpc", "grpcweb")
 	return cmd
@@ -81,7 +83,7 @@ func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) 
 	if err != nil {
 		return usageError{err}
 	}
-	cl, err := client.New(c.server, client.WithProtocol(protocol), client.WithGzip(), client.WithHeader("User-Agent", "vitals-agent/"+version()))
+	cl, err := client.New(c.server, c.trust.options(client.WithProtocol(protocol), client.WithGzip(), client.WithHeader("User-Agent", "vitals-agent/"+version()))...)
 	if err != nil {
 		return usageError{err}
 	}

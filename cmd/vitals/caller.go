@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -18,6 +19,7 @@ import (
 type caller struct {
 	server, protocol, output string
 	timeout                  time.Duration
+	trust                    trustConfig
 }
 
 // flags are the flags of a command that prints.
@@ -32,6 +34,7 @@ func (c *caller) connectionFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.server, "server", "http://localhost:50051", "`URL` of the server")
 	f.StringVar(&c.protocol, "protocol", string(client.Connect), "RPC `protocol`: connect, grpc or grpcweb")
+	c.trust.flags(f)
 	f.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long a call may take; streams have no limit")
 	mustComplete(cmd, "protocol", "connect", "grpc", "grpcweb")
 }
@@ -52,8 +55,8 @@ func (c *caller) dial() (*client.Client, error) {
 	if c.output != "table" && c.output != "json" {
 		return nil, usageError{fmt.Errorf("output %q is neither table nor json", c.output)}
 	}
-	cl, err := client.New(c.server, client.WithProtocol(protocol), client.WithTimeout(c.timeout),
-		client.WithHeader("User-Agent", "vitals/"+version()))
+	cl, err := client.New(c.server, c.trust.options(client.WithProtocol(protocol), client.WithTimeout(c.timeout),
+		client.WithHeader("User-Agent", "vitals/"+version()))...)
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -62,7 +65,7 @@ func (c *caller) dial() (*client.Client, error) {
 
 // explain adds to a call's error what the person at the terminal should try.
 func (c *caller) explain(err error) error {
-	if isUnavailable(err) {
+	if _, ok := errors.AsType[*client.TLSError](err); !ok && isUnavailable(err) {
 		return fmt.Errorf("%w\nNo answer from %s: is 'vitals serve' running there? Name another server with --server", err, c.server)
 	}
 	return err

@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,11 +21,10 @@ const collectInterval = time.Second
 
 // serveConfig is the parsed command line of serve.
 type serveConfig struct {
-	listen            []string
-	insecureAnonymous bool
-	tags              []string
-	log               logConfig
-	options           server.Options
+	listen  listenConfig
+	tags    []string
+	log     logConfig
+	options server.Options
 }
 
 func newServe() *cobra.Command {
@@ -43,15 +39,16 @@ health checks, and the server's own metrics at /metrics.
 It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
 		Example: `  vitals serve
   vitals serve --hostname server01 --listen localhost:8001 --listen localhost:9000
-  vitals serve --listen :50051 --insecure-anonymous    # let anyone read`,
+  vitals serve --listen :50051 --insecure-anonymous    # let anyone read
+  vitals serve --tls-self-signed                       # https, for a first try
+  vitals serve --tls-cert server.pem --tls-key server.key --tls-client-ca clients.pem`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runServe(cmd.Context(), c, cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&c.listen, "listen", []string{"localhost:50051"}, "`address` to listen on, host:port; port 0 takes a free one; may be repeated")
-	f.BoolVar(&c.insecureAnonymous, "insecure-anonymous", false, "let anyone who reaches the server read from it; needed for an address that is not loopback")
+	c.listen.flags(f)
 	f.StringVar(&c.options.Hostname, "hostname", "", "`name` of this host in all answers (default: the operating system's)")
 	f.StringArrayVar(&c.tags, "tag", nil, "`key=value` to describe this host with; may be repeated")
 	f.StringSliceVar(&c.options.AllowedOrigins, "allow-origin", nil, "`origin` (scheme://host[:port]) whose pages may call the server from a browser; may be repeated")
@@ -85,10 +82,8 @@ func runServe(ctx context.Context, c serveConfig, stderr io.Writer) error {
 	c.options.Logger = log
 	c.options.Version = version()
 	c.options.Page = web.Handler()
-	listeners, err := server.Listen(ctx, c.listen, c.insecureAnonymous)
-	if errors.Is(err, server.ErrNotLoopback) {
-		return usageError{err}
-	} else if err != nil {
+	door, err := c.listen.open(ctx, c.options.History.Dir, log)
+	if err != nil {
 		return err
 	}
 	srv, err := server.New(ctx, c.options)
@@ -107,40 +102,8 @@ func runServe(ctx context.Context, c serveConfig, stderr io.Writer) error {
 	group.Go(func() error {
 		return collector.Run(ctx, collectInterval, func(s []metric.Sample) { own.report(ctx, s) })
 	})
-	group.Go(func() error { return srv.Run(ctx, listeners...) })
-	announce(stderr, log, srv.Hostname(), listeners)
+	group.Go(func() error { return srv.Run(ctx, door.listeners...) })
+	group.Go(func() error { door.watch(ctx); return nil })
+	door.announce(stderr, log, srv.Hostname())
 	return errors.Join(group.Wait(), srv.Close())
-}
-
-// announce says where the server is: to a person with a line to paste, to a log
-// as a record.
-func announce(stderr io.Writer, log *slog.Logger, hostname string, listeners []net.Listener) {
-	var urls []string
-	for _, l := range listeners {
-		if u := "http://" + displayAddress(l.Addr()) + "/"; len(urls) == 0 || urls[len(urls)-1] != u {
-			urls = append(urls, u)
-		}
-	}
-	try := fmt.Sprintf(`curl -H 'Content-Type: application/json' -d '{"metricType":"cpu"}' %smonitoring.MonitoringService/GetMetric`, urls[0])
-	if !isTerminal(stderr) {
-		log.Info("serving", "version", version(), "hostname", hostname, "page", urls, "try", try)
-		return
-	}
-	fmt.Fprintf(stderr, "Vitals %s measures %s\n", version(), hostname)
-	for _, u := range urls {
-		fmt.Fprintf(stderr, "  page  %s\n", u)
-	}
-	fmt.Fprintf(stderr, "  try   %s\n", try)
-}
-
-// displayAddress is the address as a person would type it.
-func displayAddress(addr net.Addr) string {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return addr.String()
-	}
-	if tcp.IP.IsLoopback() || tcp.IP.IsUnspecified() {
-		return fmt.Sprintf("localhost:%d", tcp.Port)
-	}
-	return tcp.String()
 }

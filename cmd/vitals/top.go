@@ -104,8 +104,8 @@ func (c *caller) dialHTTP2() (*client.Client, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	cl, err := client.New(c.server, client.WithProtocol(protocol), client.WithTimeout(c.timeout), client.WithH2C(),
-		client.WithHeader("User-Agent", "vitals/"+version()))
+	cl, err := client.New(c.server, c.trust.options(client.WithProtocol(protocol), client.WithTimeout(c.timeout), client.WithH2C(),
+		client.WithHeader("User-Agent", "vitals/"+version()))...)
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -16,6 +16,7 @@ import (
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/metric"
 	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/listen"
 )
 
 // Hostname is the name of the server's own host where a test names no other.
@@ -60,7 +61,7 @@ func NewServer(tb testing.TB, opts server.Options) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	listeners, err := server.Listen(tb.Context(), []string{"127.0.0.1:0"}, false)
+	listeners, err := listen.Open(tb.Context(), listen.Options{Addresses: []string{"127.0.0.1:0"}})
 	if err != nil {
 		tb.Fatal(err)
 	}

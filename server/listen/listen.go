@@ -1,7 +1,9 @@
-package server
+// Package listen binds the places where callers come in.
+package listen
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,13 +14,31 @@ import (
 // ErrNotLoopback is the cause of a refusal to listen where anyone could call.
 var ErrNotLoopback = errors.New("not a loopback address")
 
-// Listen binds every address (host:port) and returns the listeners, or none and
-// the first error. Port 0 takes a free one. "localhost" means both 127.0.0.1
-// and, where the machine has it, ::1, on the same port.
-//
-// An address that is not loopback is refused with [ErrNotLoopback] unless
+// Options says where to listen, and how. The zero value of each field means its
+// default.
+type Options struct {
+	// Addresses are of the form host:port, or http://host:port for one without
+	// TLS where TLS is configured. Port 0 takes a free one. "localhost" means
+	// both 127.0.0.1 and, where the machine has it, ::1, on the same port.
+	Addresses []string
+	// AllowAnonymous allows addresses that are not loopback.
+	AllowAnonymous bool
+	// TLS is what callers are answered with. Default: no TLS.
+	TLS *tls.Config
+}
+
+// Listener is one place where callers come in.
+type Listener struct {
+	// Listener hands out the connections: *tls.Conn where it is secure.
+	net.Listener
+	// Secure says whether callers speak TLS.
+	Secure bool
+}
+
+// Open binds every address and returns the listeners, or none and the first
+// error. An address that is not loopback is refused with [ErrNotLoopback] unless
 // anonymous callers are allowed.
-func Listen(ctx context.Context, addresses []string, allowAnonymous bool) (listeners []net.Listener, err error) {
+func Open(ctx context.Context, opts Options) (listeners []*Listener, err error) {
 	defer func() {
 		if err != nil {
 			for _, l := range listeners {
@@ -27,21 +47,45 @@ func Listen(ctx context.Context, addresses []string, allowAnonymous bool) (liste
 			listeners = nil
 		}
 	}()
-	for _, address := range addresses {
-		host, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return listeners, fmt.Errorf("listen address %q is not of the form host:port, such as localhost:50051: %w", address, err)
-		}
-		if err := checkLoopback(ctx, host, address, allowAnonymous); err != nil {
-			return listeners, err
-		}
-		bound, err := bind(ctx, host, port)
+	for _, address := range opts.Addresses {
+		bound, err := opts.open(ctx, address)
 		listeners = append(listeners, bound...)
 		if err != nil {
-			return listeners, explainBind(address, err)
+			return listeners, err
 		}
 	}
 	return listeners, nil
+}
+
+// plainScheme before an address leaves TLS out there.
+const plainScheme = "http://"
+
+func (o *Options) open(ctx context.Context, address string) ([]*Listener, error) {
+	hostport, plain := strings.CutPrefix(address, plainScheme)
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return nil, fmt.Errorf("listen address %q is not of the form host:port, such as localhost:50051: %w", address, err)
+	}
+	if err := checkLoopback(ctx, host, address, o.AllowAnonymous); err != nil {
+		return nil, err
+	}
+	bound, err := bind(ctx, host, port)
+	listeners := make([]*Listener, 0, len(bound))
+	for _, l := range bound {
+		listeners = append(listeners, o.wrap(l, plain))
+	}
+	if err != nil {
+		return listeners, explainBind(address, err)
+	}
+	return listeners, nil
+}
+
+// wrap puts the layers over a bound port.
+func (o *Options) wrap(l net.Listener, plain bool) *Listener {
+	if o.TLS == nil || plain {
+		return &Listener{Listener: l}
+	}
+	return &Listener{Listener: tls.NewListener(plainRefuser{l}, o.TLS), Secure: true}
 }
 
 func checkLoopback(ctx context.Context, host, address string, allowAnonymous bool) error {

@@ -1,4 +1,4 @@
-package server_test
+package listen_test
 
 import (
 	"context"
@@ -8,16 +8,12 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/vitals-rpc/vitals/server"
-	"github.com/vitals-rpc/vitals/server/store"
+	"github.com/vitals-rpc/vitals/server/listen"
 )
 
-// history is where a server that is made by hand keeps its history.
-func history(t *testing.T) store.Options { return store.Options{Dir: t.TempDir()} }
-
-func listen(t *testing.T, allowAnonymous bool, addresses ...string) ([]net.Listener, error) {
+func open(t *testing.T, allowAnonymous bool, addresses ...string) ([]*listen.Listener, error) {
 	t.Helper()
-	listeners, err := server.Listen(context.Background(), addresses, allowAnonymous)
+	listeners, err := listen.Open(context.Background(), listen.Options{Addresses: addresses, AllowAnonymous: allowAnonymous})
 	t.Cleanup(func() {
 		for _, l := range listeners {
 			_ = l.Close()
@@ -30,14 +26,14 @@ func listen(t *testing.T, allowAnonymous bool, addresses ...string) ([]net.Liste
 }
 
 func TestListenOnSeveral(t *testing.T) {
-	listeners, err := listen(t, false, "127.0.0.1:0", "127.0.0.1:0")
+	listeners, err := open(t, false, "127.0.0.1:0", "127.0.0.1:0")
 	if err != nil || len(listeners) != 2 || listeners[0].Addr().String() == listeners[1].Addr().String() {
 		t.Errorf("%v, %v", listeners, err)
 	}
 }
 
 func TestListenOnLocalhost(t *testing.T) {
-	listeners, err := listen(t, false, "localhost:0")
+	listeners, err := open(t, false, "localhost:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,18 +57,18 @@ func TestListenOnLocalhost(t *testing.T) {
 }
 
 func TestListenOnTakenPort(t *testing.T) {
-	first, err := listen(t, false, "127.0.0.1:0")
+	first, err := open(t, false, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	taken := first[0].Addr().String()
-	_, err = listen(t, false, "127.0.0.1:0", taken)
+	_, err = open(t, false, "127.0.0.1:0", taken)
 	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), taken+" is taken by another program") || !strings.Contains(err.Error(), "--listen") {
 		t.Errorf("%v", err)
 	}
 	// The one that could be bound must be free again.
 	_, port, _ := net.SplitHostPort(taken)
-	_, err = listen(t, false, "localhost:"+port)
+	_, err = open(t, false, "localhost:"+port)
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("localhost with a port taken on one family: %v", err)
 	}
@@ -81,7 +77,7 @@ func TestListenOnTakenPort(t *testing.T) {
 func TestListenRefusals(t *testing.T) {
 	f := func(address string, texts ...string) {
 		t.Helper()
-		_, err := listen(t, false, address)
+		_, err := open(t, false, address)
 		if err == nil {
 			t.Errorf("%q: no error", address)
 			return
@@ -94,7 +90,7 @@ func TestListenRefusals(t *testing.T) {
 	}
 	for _, address := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:50051"} {
 		f(address, "not a loopback address", "--insecure-anonymous")
-		if _, err := listen(t, false, address); !errors.Is(err, server.ErrNotLoopback) {
+		if _, err := open(t, false, address); !errors.Is(err, listen.ErrNotLoopback) {
 			t.Errorf("%q: %v is not ErrNotLoopback", address, err)
 		}
 	}
@@ -105,7 +101,7 @@ func TestListenRefusals(t *testing.T) {
 	f("no-such-host.invalid:1", "no-such-host.invalid")
 	f("::1:50051", "host:port")
 
-	if listeners, err := listen(t, true, "0.0.0.0:0"); err != nil || len(listeners) != 1 {
+	if listeners, err := open(t, true, "0.0.0.0:0"); err != nil || len(listeners) != 1 {
 		t.Errorf("anonymous callers allowed: %v, %v", listeners, err)
 	}
 }
