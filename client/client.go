@@ -19,6 +19,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 
 	"github.com/vitals-rpc/vitals/compress"
+	"github.com/vitals-rpc/vitals/gen/diagnostics/v1/diagnosticsv1connect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/monitoringconnect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
 )
@@ -88,6 +89,12 @@ func (c *Client) Query() monitoringv1connect.QueryServiceClient {
 // System tells of the server itself.
 func (c *Client) System() monitoringv1connect.SystemServiceClient {
 	return monitoringv1connect.NewSystemServiceClient(c.connect)
+}
+
+// Diagnostics has answers that are known beforehand, in each kind of RPC. Its
+// Echo needs HTTP/2: [WithH2C] for an http target.
+func (c *Client) Diagnostics() diagnosticsv1connect.DiagnosticsServiceClient {
+	return diagnosticsv1connect.NewDiagnosticsServiceClient(c.connect)
 }
 
 func parseTarget(target string) (*url.URL, error) {

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/cors"
 
 	"github.com/vitals-rpc/vitals/compress"
+	"github.com/vitals-rpc/vitals/gen/diagnostics/v1/diagnosticsv1connect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/monitoringconnect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
 	"github.com/vitals-rpc/vitals/server/interceptor"
@@ -47,6 +48,7 @@ func (s *Server) routes() http.Handler {
 	monitoringv1connect.RegisterSystemServiceHandler(calls, &rpc.SystemService{
 		Hostname: s.opts.Hostname, Version: s.opts.Version, Started: s.started, Health: s.health,
 	})
+	diagnosticsv1connect.RegisterDiagnosticsServiceHandler(calls, rpc.Diagnostics{})
 	if s.opts.Services != nil {
 		s.opts.Services(calls)
 	}

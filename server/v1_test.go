@@ -234,7 +234,7 @@ func TestSystemService(t *testing.T) {
 	servertest.EachConnection(t, func(t *testing.T, conn servertest.Connection) {
 		c := srv.Client(conn).System()
 		info, err := c.GetSystemInfo(t.Context(), &monitoringv1.GetSystemInfoRequest{})
-		if err != nil || info.GetServer() != "vitals" || info.GetVersion() != "v1.2.3" || info.GetStatus() != "running" || info.GetHostname() != servertest.Hostname || info.GetUptime().AsDuration() <= 0 {
+		if err != nil || info.GetServer() != "vitals" || info.GetVersion() != "v1.2.3" || info.GetStatus() != "running" || info.GetHostname() != servertest.Hostname || info.GetUptime().AsDuration() <= 0 || time.Since(info.GetTime().AsTime()).Abs() > time.Minute {
 			t.Errorf("%v, %v", info, err)
 		}
 		f := func(cpu, memory []float64, want *monitoringv1.CalculateMetricsResponse) {

@@ -8,6 +8,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
@@ -43,6 +44,7 @@ func (s *SystemService) GetSystemInfo(context.Context, *monitoringv1.GetSystemIn
 		Uptime:       durationpb.New(time.Since(s.Started)),
 		GoVersion:    runtime.Version(),
 		Protocols:    []string{connect.ProtocolNameConnect, connect.ProtocolNameGRPC, connect.ProtocolNameGRPCWeb},
+		Time:         timestamppb.Now(),
 	}, nil
 }
 

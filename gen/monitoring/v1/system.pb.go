@@ -11,6 +11,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -80,7 +81,9 @@ type GetSystemInfoResponse struct {
 	// The version of Go that it was built with.
 	GoVersion string `protobuf:"bytes,8,opt,name=go_version,json=goVersion,proto3" json:"go_version,omitempty"`
 	// The RPC protocols that it speaks.
-	Protocols     []string `protobuf:"bytes,9,rep,name=protocols,proto3" json:"protocols,omitempty"`
+	Protocols []string `protobuf:"bytes,9,rep,name=protocols,proto3" json:"protocols,omitempty"`
+	// What its clock says.
+	Time          *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=time,proto3" json:"time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -174,6 +177,13 @@ func (x *GetSystemInfoResponse) GetGoVersion() string {
 func (x *GetSystemInfoResponse) GetProtocols() []string {
 	if x != nil {
 		return x.Protocols
+	}
+	return nil
+}
+
+func (x *GetSystemInfoResponse) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
 	}
 	return nil
 }
@@ -310,8 +320,8 @@ var File_monitoring_v1_system_proto protoreflect.FileDescriptor
 
 const file_monitoring_v1_system_proto_rawDesc = "" +
 	"\n" +
-	"\x1amonitoring/v1/system.proto\x12\rmonitoring.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\x16\n" +
-	"\x14GetSystemInfoRequest\"\xa1\x02\n" +
+	"\x1amonitoring/v1/system.proto\x12\rmonitoring.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n" +
+	"\x14GetSystemInfoRequest\"\xd1\x02\n" +
 	"\x15GetSystemInfoResponse\x12\x16\n" +
 	"\x06server\x18\x01 \x01(\tR\x06server\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x16\n" +
@@ -322,7 +332,9 @@ const file_monitoring_v1_system_proto_rawDesc = "" +
 	"\x06uptime\x18\a \x01(\v2\x19.google.protobuf.DurationR\x06uptime\x12\x1d\n" +
 	"\n" +
 	"go_version\x18\b \x01(\tR\tgoVersion\x12\x1c\n" +
-	"\tprotocols\x18\t \x03(\tR\tprotocols\"y\n" +
+	"\tprotocols\x18\t \x03(\tR\tprotocols\x12.\n" +
+	"\x04time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"y\n" +
 	"\x17CalculateMetricsRequest\x12+\n" +
 	"\tcpu_usage\x18\x01 \x03(\x01B\x0e\xbaH\v\x92\x01\b\b\x01\"\x04\x12\x02@\x01R\bcpuUsage\x121\n" +
 	"\fmemory_usage\x18\x02 \x03(\x01B\x0e\xbaH\v\x92\x01\b\b\x01\"\x04\x12\x02@\x01R\vmemoryUsage\"\x81\x01\n" +
@@ -355,18 +367,20 @@ var file_monitoring_v1_system_proto_goTypes = []any{
 	(*CalculateMetricsRequest)(nil),  // 2: monitoring.v1.CalculateMetricsRequest
 	(*CalculateMetricsResponse)(nil), // 3: monitoring.v1.CalculateMetricsResponse
 	(*durationpb.Duration)(nil),      // 4: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),    // 5: google.protobuf.Timestamp
 }
 var file_monitoring_v1_system_proto_depIdxs = []int32{
 	4, // 0: monitoring.v1.GetSystemInfoResponse.uptime:type_name -> google.protobuf.Duration
-	0, // 1: monitoring.v1.SystemService.GetSystemInfo:input_type -> monitoring.v1.GetSystemInfoRequest
-	2, // 2: monitoring.v1.SystemService.CalculateMetrics:input_type -> monitoring.v1.CalculateMetricsRequest
-	1, // 3: monitoring.v1.SystemService.GetSystemInfo:output_type -> monitoring.v1.GetSystemInfoResponse
-	3, // 4: monitoring.v1.SystemService.CalculateMetrics:output_type -> monitoring.v1.CalculateMetricsResponse
-	3, // [3:5] is the sub-list for method output_type
-	1, // [1:3] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	5, // 1: monitoring.v1.GetSystemInfoResponse.time:type_name -> google.protobuf.Timestamp
+	0, // 2: monitoring.v1.SystemService.GetSystemInfo:input_type -> monitoring.v1.GetSystemInfoRequest
+	2, // 3: monitoring.v1.SystemService.CalculateMetrics:input_type -> monitoring.v1.CalculateMetricsRequest
+	1, // 4: monitoring.v1.SystemService.GetSystemInfo:output_type -> monitoring.v1.GetSystemInfoResponse
+	3, // 5: monitoring.v1.SystemService.CalculateMetrics:output_type -> monitoring.v1.CalculateMetricsResponse
+	4, // [4:6] is the sub-list for method output_type
+	2, // [2:4] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_monitoring_v1_system_proto_init() }

@@ -4,15 +4,15 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Duration } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file monitoring/v1/system.proto.
  */
 export const file_monitoring_v1_system: GenFile = /*@__PURE__*/
-  fileDesc("Chptb25pdG9yaW5nL3YxL3N5c3RlbS5wcm90bxINbW9uaXRvcmluZy52MSIWChRHZXRTeXN0ZW1JbmZvUmVxdWVzdCLOAQoVR2V0U3lzdGVtSW5mb1Jlc3BvbnNlEg4KBnNlcnZlchgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIQCghob3N0bmFtZRgEIAEoCRIKCgJvcxgFIAEoCRIUCgxhcmNoaXRlY3R1cmUYBiABKAkSKQoGdXB0aW1lGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCmdvX3ZlcnNpb24YCCABKAkSEQoJcHJvdG9jb2xzGAkgAygJIkIKF0NhbGN1bGF0ZU1ldHJpY3NSZXF1ZXN0EhEKCWNwdV91c2FnZRgBIAMoARIUCgxtZW1vcnlfdXNhZ2UYAiADKAEiXwoYQ2FsY3VsYXRlTWV0cmljc1Jlc3BvbnNlEg8KB2F2Z19jcHUYASABKAESDwoHbWF4X2NwdRgCIAEoARISCgphdmdfbWVtb3J5GAMgASgBEg0KBWFsZXJ0GAQgASgIMtoBCg1TeXN0ZW1TZXJ2aWNlEl8KDUdldFN5c3RlbUluZm8SIy5tb25pdG9yaW5nLnYxLkdldFN5c3RlbUluZm9SZXF1ZXN0GiQubW9uaXRvcmluZy52MS5HZXRTeXN0ZW1JbmZvUmVzcG9uc2UiA5ACARJoChBDYWxjdWxhdGVNZXRyaWNzEiYubW9uaXRvcmluZy52MS5DYWxjdWxhdGVNZXRyaWNzUmVxdWVzdBonLm1vbml0b3JpbmcudjEuQ2FsY3VsYXRlTWV0cmljc1Jlc3BvbnNlIgOQAgFCPVo7Z2l0aHViLmNvbS92aXRhbHMtcnBjL3ZpdGFscy9nZW4vbW9uaXRvcmluZy92MTttb25pdG9yaW5ndjFiBnByb3RvMw", [file_google_protobuf_duration]);
+  fileDesc("Chptb25pdG9yaW5nL3YxL3N5c3RlbS5wcm90bxINbW9uaXRvcmluZy52MSIWChRHZXRTeXN0ZW1JbmZvUmVxdWVzdCL4AQoVR2V0U3lzdGVtSW5mb1Jlc3BvbnNlEg4KBnNlcnZlchgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIQCghob3N0bmFtZRgEIAEoCRIKCgJvcxgFIAEoCRIUCgxhcmNoaXRlY3R1cmUYBiABKAkSKQoGdXB0aW1lGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCmdvX3ZlcnNpb24YCCABKAkSEQoJcHJvdG9jb2xzGAkgAygJEigKBHRpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkIKF0NhbGN1bGF0ZU1ldHJpY3NSZXF1ZXN0EhEKCWNwdV91c2FnZRgBIAMoARIUCgxtZW1vcnlfdXNhZ2UYAiADKAEiXwoYQ2FsY3VsYXRlTWV0cmljc1Jlc3BvbnNlEg8KB2F2Z19jcHUYASABKAESDwoHbWF4X2NwdRgCIAEoARISCgphdmdfbWVtb3J5GAMgASgBEg0KBWFsZXJ0GAQgASgIMtoBCg1TeXN0ZW1TZXJ2aWNlEl8KDUdldFN5c3RlbUluZm8SIy5tb25pdG9yaW5nLnYxLkdldFN5c3RlbUluZm9SZXF1ZXN0GiQubW9uaXRvcmluZy52MS5HZXRTeXN0ZW1JbmZvUmVzcG9uc2UiA5ACARJoChBDYWxjdWxhdGVNZXRyaWNzEiYubW9uaXRvcmluZy52MS5DYWxjdWxhdGVNZXRyaWNzUmVxdWVzdBonLm1vbml0b3JpbmcudjEuQ2FsY3VsYXRlTWV0cmljc1Jlc3BvbnNlIgOQAgFCPVo7Z2l0aHViLmNvbS92aXRhbHMtcnBjL3ZpdGFscy9nZW4vbW9uaXRvcmluZy92MTttb25pdG9yaW5ndjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * GetSystemInfoRequest asks for nothing in particular.
@@ -97,6 +97,13 @@ export type GetSystemInfoResponse = Message<"monitoring.v1.GetSystemInfoResponse
    * @generated from field: repeated string protocols = 9;
    */
   protocols: string[];
+
+  /**
+   * What its clock says.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 10;
+   */
+  time?: Timestamp | undefined;
 };
 
 /**
