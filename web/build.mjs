@@ -15,6 +15,8 @@ const budget = 100_000; // bytes by gzip: index.html and all that it names
 const root = path.dirname(fileURLToPath(import.meta.url));
 const dist = path.join(root, "dist");
 
+const icons = (await readdir(path.join(root, "src/icons"))).sort().map((name) => `icons/${name}`);
+
 const files = await bundle();
 const again = await bundle();
 if (digest(files) !== digest(again))
@@ -45,35 +47,53 @@ async function bundle() {
     target: ["es2022", "chrome116", "firefox124", "safari17.4"],
     legalComments: "none", // they go to licenses.txt, in full
     charset: "utf8",
-    outdir: "dist",
+    outdir: "dist/assets",
+    // What few need, or only later, is in files of its own: see import() in the sources.
+    splitting: true,
+    entryNames: "[name]-[hash]",
+    chunkNames: "[name]-[hash]",
     write: false,
     metafile: true,
     logLevel: "warning",
   });
-  const output = (extension) => result.outputFiles.find((file) => file.path.endsWith(extension)).contents;
-  const source = (name) => readFile(path.join(root, "src", name));
-  const assets = {
-    script: ["vitals.js", output(".js")],
-    style: ["vitals.css", output(".css")],
-    logo: ["logo.svg", await source("logo.svg")],
-    // After the logo, whose address it holds.
-    manifest: ["vitals.webmanifest", await source("manifest.webmanifest")],
-  };
+  const built = new Map();
   const addresses = new Map();
   const addressed = (text) => [...addresses].reduce((done, [key, url]) => done.replaceAll(`{{${key}}}`, url), text);
-  const built = new Map();
-  for (const [key, [name, bytes]] of Object.entries(assets)) {
+  for (const file of result.outputFiles) built.set(nameOf(file.path), Buffer.from(file.contents));
+  const entry = Object.entries(result.metafile.outputs).find(([, { entryPoint }]) => entryPoint === "src/main.ts");
+  addresses.set("script", `/${nameOf(entry[0])}`);
+  addresses.set("style", `/${nameOf(entry[1].cssBundle)}`);
+  // What the entry imports is asked for together with it, not after it.
+  const parts = importsOf(result.metafile, entry[0]).map(nameOf);
+  addresses.set("parts", parts.map((part) => `<link rel="modulepreload" href="/${part}" />`).join("\n"));
+  // The manifest comes last, since it holds the addresses of others.
+  for (const name of [...icons, "logo.svg", "manifest.webmanifest"]) {
+    const source = await readFile(path.join(root, "src", name));
+    const content = name.endsWith(".webmanifest") ? Buffer.from(addressed(source.toString())) : source;
     const { name: stem, ext } = path.parse(name);
-    const content = key === "manifest" ? addressed(bytes.toString()) : bytes;
-    const hash = createHash("sha256").update(content).digest("hex").slice(0, 10);
-    const url = `assets/${stem}-${hash}${ext}`;
-    built.set(url, Buffer.from(content));
-    addresses.set(key, `/${url}`);
+    const url = `assets/${stem}-${createHash("sha256").update(content).digest("hex").slice(0, 10)}${ext}`;
+    built.set(url, content);
+    addresses.set(stem, `/${url}`);
   }
-  const html = addressed((await source("index.html")).toString());
+  const html = addressed(await readFile(path.join(root, "src/index.html"), "utf8"));
   built.set("index.html", Buffer.from(html.replace(/\n\s*/g, "\n")));
   built.set("licenses.txt", Buffer.from(await licenses(Object.keys(result.metafile.inputs))));
   return new Map([...built].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** nameOf returns the name in dist/ of a file that esbuild has made. */
+function nameOf(file) {
+  return path.relative(dist, path.resolve(root, file)).split(path.sep).join("/");
+}
+
+/** importsOf returns what a script needs before it can run, and what those need. */
+function importsOf({ outputs }, script, found = new Set()) {
+  for (const { path: file, kind, external } of outputs[script].imports) {
+    if (kind !== "import-statement" || external || found.has(file)) continue;
+    found.add(file);
+    importsOf({ outputs }, file, found);
+  }
+  return [...found];
 }
 
 /** licenses collects what the bundled packages ask to be kept with copies of them. */
@@ -106,17 +126,22 @@ async function licenses(inputs) {
 
 /** weigh prints what the files weigh, and fails over the budget of the first load. */
 function weigh(files) {
-  let total = 0;
   const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} KB`.padStart(10);
-  console.log(`${"file".padEnd(32)}${"raw".padStart(10)}${"gzip".padStart(10)}`);
+  const index = files.get("index.html").toString();
+  let first = 0;
+  let all = 0;
+  console.log(`${"file".padEnd(36)}${"raw".padStart(10)}${"gzip".padStart(10)}`);
   for (const [name, content] of files) {
     const compressed = gzipSync(content, { level: 9 }).length;
-    console.log(name.padEnd(32) + kilobytes(content.length) + kilobytes(compressed));
-    if (name !== "licenses.txt") total += compressed;
+    // A browser loads all that the index names, but for the icon of a phone's home screen.
+    const isFirst = name === "index.html" || (index.includes(name) && !name.endsWith(".png"));
+    console.log(name.padEnd(36) + kilobytes(content.length) + kilobytes(compressed) + (isFirst ? "" : "  later"));
+    if (isFirst) first += compressed;
+    if (/\.(js|css|html)$/.test(name)) all += compressed;
   }
-  console.log(`first load: ${total} bytes by gzip of a budget of ${budget}`);
-  if (total > budget) {
-    console.error(`The page is ${total - budget} bytes over its budget: leave something out before raising it.`);
+  console.log(`first load: ${first} bytes by gzip of a budget of ${budget}; with every part of the page: ${all}`);
+  if (first > budget) {
+    console.error(`The page is ${first - budget} bytes over its budget: leave something out before raising it.`);
     process.exitCode = 1;
   }
 }

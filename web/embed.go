@@ -39,6 +39,7 @@ const (
 var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".html": "text/html; charset=utf-8",
+	".png":  "image/png",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
 	".txt":  "text/plain; charset=utf-8",
@@ -78,7 +79,8 @@ func Handler() http.Handler {
 			f.serve(w, r)
 		}
 	})
-	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(512), gzhttp.EnableZstd(false), gzhttp.SuffixETag(gzipSuffix))
+	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(512), gzhttp.EnableZstd(false), gzhttp.SuffixETag(gzipSuffix),
+		gzhttp.ExceptContentTypes([]string{contentTypes[".png"]}))
 	if err != nil {
 		panic(fmt.Sprintf("web: gzhttp does not take its options: %v", err)) // constants all: a mistake in this file
 	}

@@ -1,18 +1,19 @@
 import "uplot/dist/uPlot.min.css";
-import "./style.css";
-import { apiAt } from "./api/client.js";
+import "./style/index.css";
+import { connect } from "./api/client.js";
 import { run, type Feed, type FeedEvent } from "./api/feed.js";
 import { Pauses } from "./api/pause.js";
 import { Tabs } from "./api/tabs.js";
+import { isOtherPage } from "./api/version.js";
 import { vitalTypes } from "./state/fleet.js";
 import { PageState } from "./state/page.js";
-import { ExploreView } from "./views/explore.js";
+import { onElsewhere, wire } from "./state/settings.js";
 import { FleetView } from "./views/fleet.js";
 import { HostView } from "./views/host.js";
 import { keyboard } from "./views/keyboard.js";
-import { Shell } from "./views/shell.js";
+import { offerReload, paint, Shell } from "./views/shell.js";
 
-const api = apiAt(location.origin);
+const { api, meter, use } = connect(location.origin, wire());
 const state = new PageState();
 
 /** View is one of the things that the page can show; it shows the same for as long as it lives. */
@@ -44,6 +45,37 @@ function redraw(): void {
   });
 }
 
+const old = "The server has another version of this page than the one that runs here.";
+
+/** part loads a part of the page that is not in the first load; the server may have replaced it by now. */
+async function part<T>(load: Promise<T>): Promise<T | undefined> {
+  try {
+    return await load;
+  } catch {
+    offerReload((await isOtherPage(fetch, script)) ? old : "A part of this page could not be loaded.");
+    return undefined;
+  }
+}
+
+/** The address of this script, which holds a hash of it. */
+const script = new URL(import.meta.url).pathname;
+
+/** shellOf makes the shell of a view, and lets the settings reach both. */
+function shellOf(title: string, asked: string, recolour: () => void): Shell {
+  const changed = () => {
+    paint();
+    use(wire());
+    recolour();
+    redraw();
+  };
+  paint();
+  onElsewhere(changed);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+  return new Shell(state, title, asked, () => {
+    void part(import("./views/settings.js")).then((loaded) => loaded?.showSettings({ meter, changed }));
+  });
+}
+
 /** live follows the server for a view, in this tab or by another that shows the same. */
 function live(
   topic: string,
@@ -56,6 +88,7 @@ function live(
     view.draw(now);
   };
   const pauses = new Pauses();
+  let opened = false;
   const tabs: Tabs<FeedEvent> = new Tabs<FeedEvent>({
     topic,
     lead: (publish, signal) => run({ ...what, api, mayStream: () => tabs.mayStream, pauses }, publish, signal),
@@ -63,6 +96,11 @@ function live(
       const isNew = state.apply(event, performance.now());
       view.apply(event);
       if (isNew) shell.beat();
+      if (event.kind === "open") {
+        // A server that was away may have come back as another.
+        if (opened) void isOtherPage(fetch, script).then((other) => other && offerReload(old));
+        opened = true;
+      }
       redraw();
     },
     known: () => state.events(performance.now()),
@@ -86,14 +124,14 @@ function live(
 }
 
 function showHost(host: string): void {
-  const shell = new Shell(state, host, host, () => view.recolour());
+  const shell = shellOf(host, host, () => view.recolour());
   const view = new HostView(state, api, host, redraw);
   keyboard({ range: view.range });
   live(`host/${host}`, { hostname: host, metricTypes: [] }, shell, view);
 }
 
 function showFleet(): void {
-  const shell = new Shell(state, "All hosts", "", () => view.recolour());
+  const shell = shellOf("All hosts", "", () => view.recolour());
   const view = new FleetView(state, api, redraw);
   keyboard({ filter: view.filter, move: (by) => view.move(by) });
   const alone: View = {
@@ -109,8 +147,11 @@ function showFleet(): void {
   live("fleet", { metricTypes: vitalTypes, interval: 2 }, shell, alone);
 }
 
-function showExplore(): void {
-  const shell = new Shell(state, "Explore", "", () => view.recolour());
+async function showExplore(): Promise<void> {
+  const loaded = await part(import("./views/explore.js"));
+  if (loaded === undefined) return;
+  const { ExploreView } = loaded;
+  const shell = shellOf("Explore", "", () => view.recolour());
   const view = new ExploreView(state, api, redraw);
   keyboard({ range: view.range, filter: view.input });
   live("fleet", { metricTypes: vitalTypes, interval: 2 }, shell, {
@@ -124,6 +165,6 @@ const host = hostAt(location.pathname);
 // The address of a host before it had one of its own.
 const named = new URLSearchParams(location.search).get("host");
 if (host !== undefined) showHost(host);
-else if (location.pathname === "/explore") showExplore();
+else if (location.pathname === "/explore") void showExplore();
 else if (named !== null && named !== "") location.replace(addressOf(named));
 else showFleet();

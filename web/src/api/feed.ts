@@ -102,8 +102,9 @@ async function follow(feed: Feed, line: Line, publish: (event: FeedEvent) => voi
   };
   while (!signal.aborted) {
     try {
-      if (feed.mayStream()) await stream(feed, line, heard, signal);
-      else await poll(feed, heard, signal);
+      if (feed.mayStream()) {
+        if (await stream(feed, line, heard, signal)) continue;
+      } else await poll(feed, heard, signal);
       // A stream that the server ends without an error is old: the next follows, but never at once and again.
       await feed.pauses.pause(500, signal);
     } catch (error) {
@@ -115,7 +116,14 @@ async function follow(feed: Feed, line: Line, publish: (event: FeedEvent) => voi
   }
 }
 
-async function stream(feed: Feed, line: Line, publish: (event: FeedEvent) => void, signal: AbortSignal): Promise<void> {
+/** stream follows the samples by a stream until it ends; true if it ended for another wire, which takes over at once. */
+async function stream(
+  feed: Feed,
+  line: Line,
+  publish: (event: FeedEvent) => void,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const switched = feed.api.switched();
   const silent = new AbortController();
   const watch = setInterval(() => {
     if (line.silence > silentTooLong) silent.abort();
@@ -127,7 +135,7 @@ async function stream(feed: Feed, line: Line, publish: (event: FeedEvent) => voi
   try {
     const updates = feed.api.live.subscribe(
       { selectors: [selector], interval: { seconds: BigInt(feed.interval ?? 0), nanos: 0 } },
-      { signal: AbortSignal.any([signal, silent.signal]) },
+      { signal: AbortSignal.any([signal, silent.signal, switched]) },
     );
     let first = true;
     for await (const { update } of updates) {
@@ -138,12 +146,14 @@ async function stream(feed: Feed, line: Line, publish: (event: FeedEvent) => voi
       publish(samplesOf(update));
     }
   } catch (error) {
+    if (switched.aborted && !signal.aborted) return true;
     if (silent.signal.aborted) throw new SilenceError("the server does not answer");
     throw error;
   } finally {
     clearInterval(watch);
     line.cut = undefined;
   }
+  return false;
 }
 
 function samplesOf(update: Update): FeedEvent {

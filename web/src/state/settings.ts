@@ -1,3 +1,5 @@
+import { isWire, type Wire } from "../api/wire.js";
+
 /** Theme is light, dark, or what the system has. */
 export type Theme = "system" | "light" | "dark";
 
@@ -29,6 +31,12 @@ export function theme(): Theme {
   return chosen === "light" || chosen === "dark" ? chosen : "system";
 }
 
+/** wire returns how calls are written: as binary unless the reader chose otherwise. */
+export function wire(): Wire {
+  const chosen = stored("wire");
+  return isWire(chosen) ? chosen : "connect-binary";
+}
+
 let isUtc: boolean | undefined;
 
 /** utc tells whether times are written in UTC rather than in the reader's time zone. */
@@ -41,4 +49,13 @@ export function utc(): boolean {
 export function setUtc(value: boolean): void {
   isUtc = value;
   store("utc", String(value));
+}
+
+/** onElsewhere calls changed when another tab has stored something, so that all tabs look and talk alike. */
+export function onElsewhere(changed: () => void): void {
+  addEventListener("storage", ({ key }) => {
+    if (key !== null && !key.startsWith("vitals/")) return;
+    isUtc = undefined;
+    changed();
+  });
 }

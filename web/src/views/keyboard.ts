@@ -13,7 +13,6 @@ export interface Keys {
 
 /** keyboard makes the page usable without a mouse: see the help that ? shows. */
 export function keyboard({ range, filter, move }: Keys): void {
-  const help = byId("help") as HTMLDialogElement;
   let going = 0;
   const shift = (seconds: (span: number) => number) => {
     if (range === undefined) return;
@@ -24,7 +23,7 @@ export function keyboard({ range, filter, move }: Keys): void {
   document.addEventListener("keydown", (event) => {
     const target = event.target as HTMLElement;
     const typing = target.matches("input, textarea, select");
-    if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") !== null) return;
     if (typing) {
       if (event.key === "Escape") target.blur();
       return;
@@ -36,7 +35,8 @@ export function keyboard({ range, filter, move }: Keys): void {
     if (went && event.key === "h") location.assign("/");
     else if (went && event.key === "e") location.assign("/explore");
     else if (event.key === "g") going = performance.now();
-    else if (event.key === "?") help.showModal();
+    else if (event.key === "?") byId("show-help").click();
+    else if (event.key === "s") byId("show-settings").click();
     else if (event.key === "/" && filter !== undefined) filter.focus();
     else if (event.key === "Escape" && range !== undefined && "from" in range.range) range.back();
     else if (range !== undefined && preset !== undefined) range.choose({ last: preset });

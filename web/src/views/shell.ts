@@ -1,6 +1,6 @@
 import type { PageState } from "../state/page.js";
-import { setUtc, store, theme, utc, type Theme } from "../state/settings.js";
-import { byId, setText } from "./dom.js";
+import { theme } from "../state/settings.js";
+import { byId, element, setText } from "./dom.js";
 import { healthOf, statusOf } from "./status.js";
 
 /** Shell is what stands above every view: whose signs these are, and whether they can be believed. */
@@ -11,22 +11,22 @@ export class Shell {
   /**
    * @param title what the view shows: a host's name, or "All hosts"
    * @param asked the host that was asked for, empty for all of them
-   * @param changed is called when colours or the way to write times have changed
+   * @param settings opens the settings
    */
   constructor(
     private readonly state: PageState,
     private readonly title: string,
     private readonly asked: string,
-    changed: () => void,
+    settings: () => void,
   ) {
     setText(byId("host"), title);
-    themeSwitch(changed);
-    zoneSwitch(changed);
+    byId("show-settings").addEventListener("click", settings);
     const help = byId("help") as HTMLDialogElement;
     byId("show-help").addEventListener("click", () => help.showModal());
-    help.addEventListener("click", (event) => {
-      if (event.target === help) help.close(); // the backdrop
-    });
+    for (const dialog of [help, byId("settings") as HTMLDialogElement])
+      dialog.addEventListener("click", (event) => {
+        if (event.target === dialog) dialog.close(); // the backdrop
+      });
   }
 
   /** draw shows the state as it is at now, by the clock that the state was fed by. */
@@ -58,37 +58,17 @@ export class Shell {
   }
 }
 
-const themes: readonly Theme[] = ["system", "light", "dark"];
-const themeNames: Record<Theme, string> = { system: "Auto", light: "Light", dark: "Dark" };
-
-function themeSwitch(changed: () => void): void {
-  const button = byId("theme");
-  const show = () => {
-    const chosen = theme();
-    if (chosen === "system") delete document.documentElement.dataset["theme"];
-    else document.documentElement.dataset["theme"] = chosen;
-    setText(button, themeNames[chosen]);
-    button.setAttribute("aria-label", `Colours: ${themeNames[chosen]}`);
-  };
-  button.addEventListener("click", () => {
-    store("theme", themes[(themes.indexOf(theme()) + 1) % themes.length]!);
-    show();
-    changed();
-  });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
-  show();
+/** paint takes the colours that the reader chose. */
+export function paint(): void {
+  const chosen = theme();
+  if (chosen === "system") delete document.documentElement.dataset["theme"];
+  else document.documentElement.dataset["theme"] = chosen;
 }
 
-function zoneSwitch(changed: () => void): void {
-  const button = byId("zone");
-  const show = () => {
-    setText(button, utc() ? "UTC" : "Local");
-    button.setAttribute("aria-label", `Times: ${utc() ? "UTC" : "local"}`);
-  };
-  button.addEventListener("click", () => {
-    setUtc(!utc());
-    show();
-    changed();
-  });
-  show();
+/** offerReload says that the page is not the one that the server has now, once. */
+export function offerReload(why: string): void {
+  if (document.querySelector(".renewed") !== null) return;
+  const button = element("button", "", ["Reload"], { type: "button" });
+  button.addEventListener("click", () => location.reload());
+  byId("main").before(element("p", "renewed", [why, " ", button], { role: "status" }));
 }
