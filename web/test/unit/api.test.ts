@@ -6,6 +6,7 @@ import { failureOf, SilenceError } from "../../src/api/failure.js";
 import { Pauses } from "../../src/api/pause.js";
 import type { Api } from "../../src/api/client.js";
 import { run, type FeedEvent } from "../../src/api/feed.js";
+import { Meter } from "../../src/api/meter.js";
 import { historyOf } from "../../src/api/history.js";
 import { keyOf, selectorOf } from "../../src/api/series.js";
 import { MonitoringService } from "../../src/gen/monitoring/metrics_pb.js";
@@ -64,6 +65,7 @@ function serverOf(
     monitoring: createClient(MonitoringService, transport),
     live: createClient(LiveService, transport),
     query: createClient(QueryService, transport),
+    switched: () => new AbortController().signal,
   };
   return api;
 }
@@ -215,4 +217,89 @@ test("a series has one key, however its labels are ordered", () => {
   const series = { type: "a", host: "h", unit: "", labels: { x: "1", y: "2" } };
   assert.equal(keyOf(series), keyOf({ ...series, labels: { y: "2", x: "1" } }));
   assert.notEqual(keyOf(series), keyOf({ ...series, labels: { x: "1", y: "3" } }));
+});
+
+test(
+  "another wire ends the stream and begins the next at once, and neither is told as a failure",
+  { timeout: 10_000 },
+  async () => {
+    let epoch = new AbortController();
+    let calls = 0;
+    const api = serverOf({
+      async *subscribe(_, { signal }) {
+        calls++;
+        yield { update: { samples: [{ time: { seconds: 100n, nanos: 0 }, seriesIds: [], values: [] }] } };
+        if (calls === 1) {
+          const old = epoch;
+          epoch = new AbortController();
+          old.abort();
+        }
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      },
+    });
+    const events = await eventsOf(
+      { ...api, switched: () => epoch.signal },
+      () => true,
+      (all) => kinds(all, "open").length === 2,
+    );
+    assert.equal(calls, 2);
+    assert.deepEqual(kinds(events, "failure"), []);
+  },
+);
+
+test("the meter tells what was sent, received and unpacked, by method and wire", async () => {
+  let now = 0;
+  const meter = new Meter("connect-binary", () => now);
+  const url = "http://localhost:1/monitoring.v1.QueryService/QueryRange";
+  const finished = (startTime: number, encodedBodySize: number, decodedBodySize: number, responseStatus = 200) =>
+    meter.finished({ name: url, startTime, duration: 5, encodedBodySize, decodedBodySize, responseStatus });
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(new Uint8Array(30));
+      controller.enqueue(new Uint8Array(12));
+      controller.close();
+    },
+  });
+  const fetch = meter.wrap((async (address: string) =>
+    address.endsWith("Subscribe") ? new Response(body) : new Response("")) as typeof globalThis.fetch);
+  await fetch(url, { method: "POST", body: new Uint8Array(7) });
+  finished(0, 100, 300);
+  finished(1, 50, 60);
+  finished(2, 0, 0, 0); // never answered
+  now = 10;
+  meter.use("grpc-web");
+  finished(9, 1, 1); // begun before
+  finished(11, 400, 400);
+  const stream = await fetch("http://localhost:1/monitoring.v1.LiveService/Subscribe", { method: "POST", body: "é" });
+  assert.equal(meter.usages[2]?.open, true);
+  assert.equal((await stream.arrayBuffer()).byteLength, 42);
+  assert.deepEqual(
+    meter.usages.map(({ method, wire, calls, open, last, total }) => [method, wire, calls, open, last, total]),
+    [
+      [
+        "QueryRange",
+        "connect-binary",
+        3,
+        false,
+        { sent: 7, received: 1, unpacked: 1, milliseconds: 5 },
+        { sent: 7, received: 151, unpacked: 361, milliseconds: 15 },
+      ],
+      [
+        "QueryRange",
+        "grpc-web",
+        1,
+        false,
+        { sent: 0, received: 400, unpacked: 400, milliseconds: 5 },
+        { sent: 0, received: 400, unpacked: 400, milliseconds: 5 },
+      ],
+      [
+        "Subscribe",
+        "grpc-web",
+        1,
+        false,
+        { sent: 2, received: 42, unpacked: 42, milliseconds: 0 },
+        { sent: 2, received: 42, unpacked: 42, milliseconds: 0 },
+      ],
+    ],
+  );
 });
