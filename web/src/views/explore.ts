@@ -161,9 +161,13 @@ export class ExploreView {
       element("thead", "", [element("tr", "", [...head, this.#when])]),
       this.#body,
     ]);
-    const copy = copyMenu("this query", () => {
-      const [from, to] = this.#window();
-      return { promql: this.#expression, from, to, points: 250 };
+    const copy = copyMenu("this chart", {
+      what: "chart",
+      question: () => ({ promql: this.#expression, ...this.#request() }),
+    });
+    const copyTable = copyMenu("this table", {
+      what: "values",
+      question: () => ({ promql: this.#expression, at: this.#pointed ?? this.#window()[1] }),
     });
     const result = element("article", "panel", [
       element("header", "", [element("h2", "", ["Result"]), this.#told, copy]),
@@ -171,6 +175,7 @@ export class ExploreView {
         role: "img",
         "aria-label": "The result over time: values in the table that follows",
       }),
+      element("header", "", [element("h3", "", ["Values"]), element("span", "told", []), copyTable]),
       element("div", "values", [table], { tabindex: "0", role: "group", "aria-label": "Values" }),
     ]);
     byId("main").append(this.#bar.element, form, this.#wrong, element("p", "past", ["Earlier ", this.#past]), result);
@@ -213,19 +218,25 @@ export class ExploreView {
     this.redraw();
   }
 
+  /** request returns the range that is asked for: a step a pixel, at times that stay the same as time goes on. */
+  #request(): { from: number; to: number; step: number } {
+    const [from, to] = this.#window();
+    const step = Math.max(1, Math.ceil((to - from) / Math.min(this.#chart.width, 1000)));
+    return { from: Math.floor(from / step) * step, to, step };
+  }
+
   async #ask(): Promise<void> {
     const expression = this.#expression;
     if (expression === "") return;
     this.#asked = performance.now();
     this.#call?.abort();
     const call = (this.#call = new AbortController());
-    const [from, to] = this.#window();
-    const step = Math.max(1, Math.ceil((to - from) / Math.min(this.#chart.width, 1000)));
+    const { from, to, step } = this.#request();
     try {
       const answer = await this.api.query.queryPromQL(
         {
           query: expression,
-          start: timestampFromMs(Math.floor(from / step) * step * 1000),
+          start: timestampFromMs(from * 1000),
           end: timestampFromMs(Math.round(to * 1000)),
           step: { seconds: BigInt(step), nanos: 0 },
         },

@@ -5,6 +5,7 @@ import { selectorOf } from "../api/series.js";
 import { filterOf, orders, sorted, type Order } from "../state/filter.js";
 import { fleetSpan, vitals, vitalTypes, Vitals, type Vital } from "../state/fleet.js";
 import type { PageState } from "../state/page.js";
+import { copyMenu } from "./copymenu.js";
 import { byId, element, setText } from "./dom.js";
 import { coloursOf, HostCard, type Colours } from "./hostcard.js";
 
@@ -46,6 +47,7 @@ export class FleetView {
   readonly #vitals = new Map<string, Vitals>();
   readonly #recalled = new Set<string>();
   #asking = false;
+  #inSight: string[] = [];
   #shown: Host[] = [];
   #sorted = 0;
   #colours: Colours = coloursOf(document.documentElement);
@@ -73,6 +75,11 @@ export class FleetView {
       element("label", "sort", ["Sort ", this.#order]),
       this.#grid,
       this.#count,
+      copyMenu(
+        "this list",
+        { what: "Hosts", question: () => ({ hosts: "" }) },
+        { what: "Small charts", question: () => this.#request(this.#inSight, this.#now()) },
+      ),
     ]);
     byId("main").append(bar, this.#list);
     addEventListener("scroll", redraw, { passive: true });
@@ -115,7 +122,7 @@ export class FleetView {
 
   /** draw shows the list as it is now: the rows in sight, and no others. */
   draw(): void {
-    const now = this.state.serverTime(performance.now()) ?? Date.now() / 1000;
+    const now = this.#now();
     const { columns, height } = this.#shape();
     const shown = this.#shown;
     this.#list.style.height = `${Math.ceil(shown.length / columns) * height}px`;
@@ -147,7 +154,8 @@ export class FleetView {
         this.#list.insertBefore(card.element, this.#list.children[i] ?? null);
       card.draw(host, this.#vitals.get(host.name), now, this.#colours);
     }
-    void this.#recall(seen, now);
+    this.#inSight = seen.map((host) => host.name);
+    void this.#recall(now);
   }
 
   /** recolour follows the colour scheme. */
@@ -207,19 +215,25 @@ export class FleetView {
     this.redraw();
   }
 
+  /** now returns what the server's clock says, in seconds since the epoch. */
+  #now(): number {
+    return this.state.serverTime(performance.now()) ?? Date.now() / 1000;
+  }
+
+  /** request is the question for what the small charts of some hosts show. */
+  #request(hosts: readonly string[], now: number) {
+    return { selector: selectorOf(vitalTypes, hosts), from: now - fleetSpan, to: now, points };
+  }
+
   /** recall asks for the last minutes of the hosts in sight, once for each. */
-  async #recall(seen: readonly Host[], now: number): Promise<void> {
+  async #recall(now: number): Promise<void> {
     if (this.#asking) return;
-    const names = seen
-      .map((host) => host.name)
-      .filter((name) => !this.#recalled.has(name))
-      .slice(0, batch);
+    const names = this.#inSight.filter((name) => !this.#recalled.has(name)).slice(0, batch);
     if (names.length === 0) return;
     this.#asking = true;
     for (const name of names) this.#recalled.add(name);
     try {
-      const request = { selector: selectorOf(vitalTypes, names), from: now - fleetSpan, to: now, points };
-      const { all, step } = await historyOf(this.api, request, new AbortController().signal);
+      const { all, step } = await historyOf(this.api, this.#request(names, now), new AbortController().signal);
       const byHost = grouped(all);
       for (const [name, past] of byHost) {
         let measured = this.#vitals.get(name);

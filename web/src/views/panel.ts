@@ -59,7 +59,7 @@ export class Panel {
         element("header", "", [
           element("h3", "", [spec.title], { id }),
           element("p", "help", [spec.help]),
-          copyMenu(spec.title, () => this.plot.request),
+          copyMenu(spec.title, { what: "history", question: () => this.plot.request }),
         ]),
         this.plot.element,
         element("div", "values", [table], { tabindex: "0", role: "group", "aria-label": `${spec.title}: values` }),

@@ -1,6 +1,7 @@
 import type { ChartSpec } from "../charts/catalog.js";
 import { windowOf } from "../state/range.js";
 import type { Phase } from "../state/page.js";
+import { copyMenu } from "./copymenu.js";
 import { element, setText } from "./dom.js";
 import { clock, moment, quantity, withUnit } from "./format.js";
 import { Plot, type PlotContext } from "./plot.js";
@@ -27,6 +28,7 @@ export class Strip {
     const about = element("div", "about", [
       element("h2", "", [spec.title], { id }),
       element("p", "help", [spec.help]),
+      copyMenu(spec.title, { what: "history", question: () => this.plot.request }),
       this.#range,
     ]);
     const now = element("p", "now", [this.#value, " ", this.#unit]);

@@ -1,11 +1,44 @@
 // The requests of charts and tables, pasted into a shell.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, symlinkSync } from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
-import { becomes, executable, open, quiet, until } from "./harness.mjs";
+import { before, test } from "node:test";
+import { becomes, executable, folder, hostname, inked, open, quiet, until } from "./harness.mjs";
 
-test("the request of a chart can be copied by keyboard, and works", async (t) => {
+/** Where a shell finds the tools. */
+let PATH;
+
+before(() => {
+  const bin = mkdtempSync(path.join(folder, "tools-"));
+  symlinkSync(executable, path.join(bin, "vitals"));
+  PATH = `${bin}:${process.env.PATH}`;
+  if (spawnSync("grpcurl", ["-version"]).error === undefined) return;
+  const env = { ...process.env, GOBIN: bin, GOFLAGS: "-mod=mod" };
+  execFileSync("go", ["install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4"], { env, stdio: "inherit" });
+});
+
+/** run pastes a command line into a shell and returns what it prints. */
+function run(command) {
+  return execFileSync("sh", ["-c", command], { encoding: "utf8", env: { ...process.env, PATH }, timeout: 20_000 });
+}
+
+/** pasted copies the request of a chart or a table for each tool, and returns what the commands print. */
+async function pasted(page, place, what = "") {
+  const menu = page.locator(`${place} .copy`).first();
+  await menu.scrollIntoViewIfNeeded();
+  await menu.locator("summary").click();
+  const printed = {};
+  for (const tool of ["curl", "grpcurl", "vitals"]) {
+    await menu.getByRole("button", { name: what === "" ? tool : `${what} as ${tool}`, exact: true }).click();
+    await until("the menu to say so", async () => (await menu.locator(".said").textContent()) === `Copied for ${tool}`);
+    printed[tool] = run(await page.evaluate(() => navigator.clipboard.readText()));
+  }
+  await menu.locator("summary").click();
+  return { curl: JSON.parse(printed.curl), grpcurl: JSON.parse(printed.grpcurl), vitals: printed.vitals };
+}
+
+test("the request of a chart can be copied by keyboard", async (t) => {
   const page = await open(t);
   await becomes(page, "live");
   const menu = page.locator("[data-chart=cpu-core] .copy");
@@ -14,21 +47,60 @@ test("the request of a chart can be copied by keyboard, and works", async (t) =>
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await until("the menu to say so", async () => (await menu.locator(".said").textContent()) === "Copied for curl");
-  const run = async () => {
-    const command = await page.evaluate(() => navigator.clipboard.readText());
-    const PATH = `${path.dirname(executable)}:${process.env.PATH}`;
-    return execFileSync("sh", ["-c", command], {
-      encoding: "utf8",
-      env: { ...process.env, PATH },
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-  };
-  const answer = JSON.parse(await run());
-  assert.ok(answer.series.length > 0 && answer.series.every(({ series }) => series.metricType === "cpu_core"));
-  if (path.basename(executable) !== "vitals") return;
-  await menu.getByRole("button", { name: "vitals" }).click();
-  await until("the menu to say so", async () => (await menu.locator(".said").textContent()) === "Copied for vitals");
-  assert.match(await run(), /cpu_core/);
+  await page.keyboard.press("Escape");
+  assert.equal(await menu.evaluate((details) => details.open), false);
+});
+
+test("every chart of a host gives command lines that bring what it shows", async (t) => {
+  const page = await open(t);
+  await becomes(page, "live");
+  await until("history", async () => (await inked(page, "cpu")) > 20);
+  const places = { "[data-metric=cpu]": "cpu", "[data-metric=memory]": "memory", "[data-metric=disk]": "disk" };
+  for (const [place, type] of Object.entries({ ...places, "[data-chart=cpu-core]": "cpu_core" })) {
+    const { curl, grpcurl, vitals } = await pasted(page, place);
+    for (const { series } of [curl, grpcurl]) {
+      assert.ok(series.length > 0, `${type} has series`);
+      assert.ok(series.every((one) => one.series.metricType === type && one.series.hostname === hostname));
+      assert.ok(series.every(({ times, averages }) => times.length > 0 && times.length === averages.length));
+    }
+    assert.match(vitals, new RegExp(hostname));
+  }
+  const charts = await page.locator("article").count();
+  assert.equal(await page.locator("article .copy").count(), charts, "every chart has the menu");
+});
+
+test("the list of hosts gives those of the hosts, and of their small charts", async (t) => {
+  const page = await open(t, "/?sort=cpu");
+  await becomes(page, "live");
+  await until("the list", async () => (await page.locator(".card").count()) > 0);
+  const hosts = await pasted(page, "#main", "Hosts");
+  for (const answer of [hosts.curl, hosts.grpcurl])
+    assert.deepEqual(
+      answer.hosts.map((host) => host.hostname),
+      [hostname],
+    );
+  assert.match(hosts.vitals, new RegExp(hostname));
+  const charts = await pasted(page, "#main", "Small charts");
+  for (const { series } of [charts.curl, charts.grpcurl])
+    assert.ok(["cpu", "memory", "disk"].every((type) => series.some((one) => one.series.metricType === type)));
+});
+
+test("explore gives those of its chart and of its table, whatever the expression holds", async (t) => {
+  const query = `-sum by (hostname) (\n  {__name__=~"cpu|memory", hostname!="it's $HOME \`x\` \\\\d"}\n)`;
+  const page = await open(t, `/explore?last=5m&query=${encodeURIComponent(query)}`);
+  await becomes(page, "live");
+  await until("the result", async () => (await page.locator("#result tbody").textContent()).includes(hostname));
+  const chart = await pasted(page, "#result > header:first-child");
+  const table = await pasted(page, "#result > header:nth-of-type(2)");
+  for (const { resultType, series } of [chart.curl, chart.grpcurl]) {
+    assert.equal(resultType, "RESULT_TYPE_MATRIX");
+    assert.ok(series[0].labels.hostname === hostname && series[0].values.length > 3);
+  }
+  for (const { resultType, series } of [table.curl, table.grpcurl]) {
+    assert.equal(resultType, "RESULT_TYPE_VECTOR");
+    assert.ok(series[0].labels.hostname === hostname && series[0].values.length === 1);
+  }
+  for (const { vitals } of [chart, table]) assert.match(vitals, new RegExp(hostname));
 });
 
 quiet();

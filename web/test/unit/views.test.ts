@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { groups, heroes, isCustom, labelsOf } from "../../src/charts/catalog.js";
 import { amountRange, fromZero, percentRange } from "../../src/charts/range.js";
-import { commandsOf } from "../../src/views/curl.js";
+import { commandsOf, type Commands, type Question } from "../../src/views/commands.js";
 import { age, clock, decimalsOf, quantity, ticks, timeTicks, withUnit } from "../../src/views/format.js";
 
 test("quantities are written as the locale does", () => {
@@ -110,12 +110,34 @@ test("the command lines survive a shell, whatever the host is called", () => {
   assert.deepEqual(commands, {
     curl: `curl -H 'Content-Type: application/json' -d ${body} http://localhost:50051/${procedure}`,
     grpcurl: `grpcurl -plaintext -d ${body} localhost:50051 ${procedure}`,
-    vitals: `vitals query '{hostname="o'\\''x"}' --start 1970-01-01T00:00:00.000Z --end 1970-01-01T00:10:00.000Z --step 6s --server http://localhost:50051`,
+    vitals: `vitals query --start 1970-01-01T00:00:00.000Z --end 1970-01-01T00:10:00.000Z --step 6s --server http://localhost:50051 '{hostname="o'\\''x"}'`,
   });
-  assert.match(
-    commandsOf("https://vitals.example.com", { selector: "cpu", from: 0, to: 1, points: 1 }).grpcurl,
-    /^grpcurl -d .* vitals\.example\.com:443 /,
+});
+
+test("the command lines fit each request, and the address of the page", () => {
+  const f = (origin: string, question: Question, tool: keyof Commands, want: RegExp) =>
+    assert.match(commandsOf(origin, question)[tool], want);
+  const selector = { selector: "cpu", from: 0, to: 1, points: 1 };
+  f("https://vitals.example.com", selector, "grpcurl", /^grpcurl -d .* vitals\.example\.com:443 /);
+  f("https://vitals.example.com:8443", selector, "grpcurl", /^grpcurl -d .* vitals\.example\.com:8443 /);
+  f("http://vitals.example.com", selector, "grpcurl", /^grpcurl -plaintext -d .* vitals\.example\.com:80 /);
+  // Brackets are a pattern to a shell.
+  f("http://[::1]:50051", selector, "grpcurl", / '\[::1\]:50051' /);
+  f("http://[::1]:50051", selector, "curl", / 'http:\/\/\[::1\]:50051\/monitoring\.v1\.QueryService\/QueryRange'$/);
+  f("https://h", selector, "curl", / https:\/\/h\/monitoring/);
+  f("https://h", selector, "vitals", / --server https:\/\/h 'cpu'$/);
+  f(
+    "http://h",
+    { promql: "-cpu", at: 1 },
+    "vitals",
+    /^vitals query --time 1970-01-01T00:00:01\.000Z --server \S+ -- '-cpu'$/,
   );
+  f("http://h", { promql: "cpu\n+ 1", at: 1 }, "vitals", / 'cpu\n\+ 1'$/);
+  f("http://h", { promql: "cpu\n+ 1", at: 1 }, "curl", /'\{"query":"cpu\\n\+ 1","time":/);
+  f("http://h", { promql: "cpu", from: 0, to: 60, step: 5 }, "grpcurl", /"step":"5s"\}' \S+ \S+\/QueryPromQL$/);
+  f("http://h", { hosts: "" }, "vitals", /^vitals hosts --server http:\/\/h$/);
+  f("http://h", { hosts: "web-" }, "vitals", /^vitals hosts --server http:\/\/h 'web-'$/);
+  f("http://h", { hosts: "" }, "curl", / -d '\{\}' \S+ListHosts$/);
 });
 
 test("every built-in type has its place, and custom ones are told apart", () => {
