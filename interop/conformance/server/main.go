@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -23,6 +25,8 @@ import (
 	conformancev1 "github.com/vitals-rpc/vitals/interop/conformance/gen"
 	"github.com/vitals-rpc/vitals/interop/conformance/gen/conformancev1connect"
 	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/certificate"
+	"github.com/vitals-rpc/vitals/server/listen"
 	"github.com/vitals-rpc/vitals/server/store"
 )
 
@@ -63,7 +67,11 @@ func run(ctx context.Context, in io.Reader, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, srv.Close()) }()
-	listeners, err := server.Listen(ctx, []string{"127.0.0.1:0"}, false)
+	secure, err := certificates(dir, &req)
+	if err != nil {
+		return err
+	}
+	listeners, err := listen.Open(ctx, listen.Options{Addresses: []string{"127.0.0.1:0"}, TLS: secure})
 	if err != nil {
 		return err
 	}
@@ -71,11 +79,40 @@ func run(ctx context.Context, in io.Reader, out io.Writer) (err error) {
 	if !ok {
 		return fmt.Errorf("%v is not a TCP address", listeners[0].Addr())
 	}
-	answer := &conformancev1.ServerCompatResponse{Host: address.IP.String(), Port: uint32(address.Port)} //nolint:gosec // a port
+	answer := &conformancev1.ServerCompatResponse{
+		Host: address.IP.String(), Port: uint32(address.Port), //nolint:gosec // a port
+		PemCert: req.GetServerCreds().GetCert(),
+	}
 	if err := send(out, answer); err != nil {
 		return err
 	}
 	return srv.Run(ctx, listeners...)
+}
+
+// certificates are those that the runner has sent, or nil where it wants no TLS.
+func certificates(dir string, req *conformancev1.ServerCompatRequest) (*tls.Config, error) {
+	if !req.GetUseTls() {
+		return nil, nil
+	}
+	opts := certificate.Options{
+		CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"),
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	files := map[string][]byte{opts.CertFile: req.GetServerCreds().GetCert(), opts.KeyFile: req.GetServerCreds().GetKey()}
+	if ca := req.GetClientTlsCert(); len(ca) > 0 {
+		opts.ClientCAFile = filepath.Join(dir, "clients.pem")
+		files[opts.ClientCAFile] = ca
+	}
+	for file, text := range files {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	keeper, err := certificate.Open(opts)
+	if err != nil {
+		return nil, err
+	}
+	return keeper.Config(), nil
 }
 
 // receive reads a message with its length before it, in four bytes, as the
