@@ -1,13 +1,43 @@
 package server
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/vitals-rpc/vitals/server/h2"
 )
+
+// HTTP2 says who serves HTTP/2.
+type HTTP2 string
+
+// The values of [HTTP2].
+const (
+	// OwnHTTP2 is package h2, made for many small messages.
+	OwnHTTP2 HTTP2 = "own"
+	// StdHTTP2 is net/http.
+	StdHTTP2 HTTP2 = "std"
+)
+
+// Set implements flag.Value.
+func (h *HTTP2) Set(name string) error {
+	switch v := HTTP2(name); v {
+	case OwnHTTP2, StdHTTP2:
+		*h = v
+		return nil
+	}
+	return fmt.Errorf("HTTP/2 is served by %q or by %q", OwnHTTP2, StdHTTP2)
+}
+
+// String implements flag.Value.
+func (h *HTTP2) String() string { return string(*h) }
+
+// Type is what a flag's help calls its value.
+func (h *HTTP2) Type() string { return "name" }
 
 // maxHeaderBytes is the largest head of a request: room for the longest URL of a
 // Connect GET and for a browser's cookies.
@@ -20,7 +50,7 @@ func (s *Server) httpServer() *http.Server {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{
+	srv := &http.Server{
 		Handler:           s.handler,
 		Protocols:         protocols,
 		ReadHeaderTimeout: s.opts.ReadHeaderTimeout,
@@ -35,6 +65,12 @@ func (s *Server) httpServer() *http.Server {
 		},
 		ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
+	if s.opts.HTTP2 == OwnHTTP2 {
+		if _, err := h2.Configure(srv, h2.Options{StallTimeout: s.opts.SendTimeout}); err != nil {
+			s.opts.Logger.Warn("HTTP/2 is served by net/http", "reason", err)
+		}
+	}
+	return srv
 }
 
 // writeText answers with one line of text.

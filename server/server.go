@@ -86,6 +86,8 @@ type Options struct {
 	SendTimeout time.Duration
 	// ShutdownTimeout bounds the drain. Default 10 s.
 	ShutdownTimeout time.Duration
+	// HTTP2 says who serves HTTP/2. Default [StdHTTP2].
+	HTTP2 HTTP2
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -113,11 +115,13 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.IdleTimeout, DefaultIdleTimeout)
 	setDefault(&o.SendTimeout, DefaultSendTimeout)
 	setDefault(&o.ShutdownTimeout, DefaultShutdownTimeout)
+	setDefault(&o.HTTP2, StdHTTP2)
 	return o, nil
 }
 
-func setDefault[T int | time.Duration](field *T, value T) {
-	if *field == 0 {
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
 		*field = value
 	}
 }

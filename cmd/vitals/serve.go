@@ -68,6 +68,8 @@ It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
 	f.DurationVar(&c.options.IdleTimeout, "idle-timeout", server.DefaultIdleTimeout, "how long a connection may stand without a call")
 	f.DurationVar(&c.options.SendTimeout, "send-timeout", server.DefaultSendTimeout, "how long a write may wait for a caller that does not read")
 	f.DurationVar(&c.options.ShutdownTimeout, "shutdown-timeout", server.DefaultShutdownTimeout, "how long calls may take to end when the server stops")
+	c.options.HTTP2 = server.StdHTTP2
+	f.Var(&c.options.HTTP2, "http2", "who serves HTTP/2: own, which is made for many small messages, or std, Go's net/http")
 	c.log.flags(f)
 	return cmd
 }

@@ -4,6 +4,7 @@ package servertest
 
 import (
 	"context"
+	"flag"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -24,6 +25,14 @@ const Hostname = "server01"
 
 // Patience bounds every wait of a test for something that ought to come soon.
 const Patience = 15 * time.Second
+
+// The whole suite runs with either implementation of HTTP/2: go test ./server
+// -vitals.http2=std.
+var serveHTTP2 = server.StdHTTP2
+
+func init() {
+	flag.Var(&serveHTTP2, "vitals.http2", "who serves HTTP/2 in tests that do not say: own or std")
+}
 
 // Server is a running server.
 type Server struct {
@@ -50,6 +59,9 @@ func NewServer(tb testing.TB, opts server.Options) *Server {
 	}
 	if opts.Hostname == "" {
 		opts.Hostname = Hostname
+	}
+	if opts.HTTP2 == "" {
+		opts.HTTP2 = serveHTTP2
 	}
 	if opts.ShutdownTimeout == 0 {
 		opts.ShutdownTimeout = 2 * time.Second
