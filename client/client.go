@@ -142,6 +142,7 @@ type options struct {
 	h2c       bool
 	tls       *tls.Config
 	trust     trust
+	http3     bool
 	timeout   time.Duration
 	tries     int
 	headers   http.Header
@@ -198,6 +199,9 @@ func (o *options) validate(u *url.URL) error {
 	if _, err := ParseProtocol(string(o.protocol)); err != nil {
 		return err
 	}
+	if o.http3 && u.Scheme != "https" {
+		return fmt.Errorf("HTTP/3 has TLS always, but server %q is plain http: write https://%s", u, u.Host)
+	}
 	if (o.tls != nil || o.trust.given()) && u.Scheme != "https" {
 		return fmt.Errorf("TLS is configured, but server %q is plain http: write https://%s", u, u.Host)
 	}
@@ -207,6 +211,9 @@ func (o *options) validate(u *url.URL) error {
 func (o *options) roundTripper(u *url.URL) http.RoundTripper {
 	if o.transport != nil {
 		return o.transport
+	}
+	if o.http3 {
+		return explainTLS(&overHTTP3{config: o.tls}, o.tls)
 	}
 	protocols := new(http.Protocols)
 	switch {
@@ -224,7 +231,7 @@ func (o *options) roundTripper(u *url.URL) http.RoundTripper {
 	// A server that is gone without a word is noticed by pings, also under a
 	// stream on which nothing comes.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second}
-	return explainTLS(t)
+	return explainTLS(t, o.tls)
 }
 
 func (o *options) transportOptions() []connecthttp.Option {

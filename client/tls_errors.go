@@ -1,13 +1,21 @@
 package client
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"github.com/vitals-rpc/vitals/pin"
 )
@@ -39,16 +47,90 @@ func (e *pinError) Error() string {
 }
 
 // explainTLS puts the errors of TLS into words.
-func explainTLS(next http.RoundTripper) http.RoundTripper { return explaining{next} }
+func explainTLS(next http.RoundTripper, config *tls.Config) http.RoundTripper {
+	return explaining{next, config}
+}
 
-type explaining struct{ next http.RoundTripper }
+type explaining struct {
+	next   http.RoundTripper
+	config *tls.Config // nil: the defaults
+}
 
 func (e explaining) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := e.next.RoundTrip(req)
-	if err != nil {
-		err = inWords(req.URL.Host, err)
+	plain := req.URL.Scheme == "http"
+	switch {
+	case err == nil && plain && res.StatusCode == http.StatusBadRequest && saysTLS(res):
+		_ = res.Body.Close()
+		return nil, &TLSError{Reason: needsTLS(req.URL.Host), Err: errors.New(res.Status)}
+	case err == nil:
+		return res, nil
+	case plain && strings.Contains(err.Error(), http2.ErrCodeInadequateSecurity.String()):
+		return nil, &TLSError{Reason: needsTLS(req.URL.Host), Err: err}
+	case strings.Contains(err.Error(), "client conn could not be established"),
+		!plain && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
+		// In TLS 1.3 a server refuses a client's certificate after the client's
+		// handshake, so that the words may cross the first request and be lost.
+		return nil, e.explainRefusal(req, err)
 	}
-	return res, err
+	return nil, inWords(req.URL.Host, err)
+}
+
+// explainRefusal asks the server once more for why.
+func (e explaining) explainRefusal(req *http.Request, err error) error {
+	said := e.afterHandshake(req.Context(), req.URL)
+	if req.URL.Scheme != "http" {
+		return inWords(req.URL.Host, errors.Join(err, said))
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](said); ok {
+		return err
+	}
+	return &TLSError{Reason: needsTLS(req.URL.Host), Err: err}
+}
+
+// refusalWait is how long a server may take to say what it refuses.
+const refusalWait = 2 * time.Second
+
+// afterHandshake shakes hands and returns what the server says then.
+func (e explaining) afterHandshake(ctx context.Context, u *url.URL) error {
+	ctx, cancel := context.WithTimeout(ctx, refusalWait)
+	defer cancel()
+	port := u.Port()
+	if port == "" {
+		port = u.Scheme
+	}
+	dialer := tls.Dialer{Config: e.config.Clone()}
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetReadDeadline(time.Now().Add(refusalWait))
+	_, err = conn.Read(make([]byte, 1))
+	return err
+}
+
+func needsTLS(host string) string {
+	return fmt.Sprintf("%s speaks TLS on this port; write https://%s", host, host)
+}
+
+// saysTLS says whether a refusal is that of a port that wants TLS: in the words of
+// Vitals, of Go's own server, of nginx or of Apache.
+func saysTLS(res *http.Response) bool {
+	start, err := io.ReadAll(io.LimitReader(res.Body, 1024))
+	res.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(start), res.Body), res.Body}
+	if err != nil {
+		return false
+	}
+	for _, words := range []string{"this port speaks TLS", "an HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port", "speaking plain HTTP to an SSL-enabled server port"} {
+		if bytes.Contains(start, []byte(words)) {
+			return true
+		}
+	}
+	return false
 }
 
 // CloseIdleConnections is what http.Client looks for.
@@ -93,8 +175,8 @@ func reasonOf(host string, err error, seen string) string {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return fmt.Sprintf("%s does not speak TLS on this port; write http://%s if that is meant", host, host)
 	}
-	if alert, ok := errors.AsType[tls.AlertError](err); ok || strings.Contains(err.Error(), "remote error: tls: ") {
-		return alertReason(host, alert, err)
+	if _, ok := errors.AsType[tls.AlertError](err); ok || strings.Contains(err.Error(), "remote error: tls: ") || strings.Contains(err.Error(), "(remote): tls: ") {
+		return alertReason(host, err)
 	}
 	// net/http says this of a server's answer in plain text without an error type.
 	if strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
@@ -128,7 +210,7 @@ func namesOf(cert *x509.Certificate) string {
 }
 
 // alertReason is for what the server said to end the handshake.
-func alertReason(host string, _ tls.AlertError, err error) string {
+func alertReason(host string, err error) string {
 	switch text := err.Error(); {
 	case strings.Contains(text, "certificate required"), strings.Contains(text, "bad certificate"):
 		return fmt.Sprintf("%s wants a certificate of its callers, and took none from this one; name yours with --tls-cert and --tls-key", host)

@@ -255,6 +255,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // It returns nil after a drain, an error when a listener failed.
 func (s *Server) Run(ctx context.Context, listeners ...*listen.Listener) error {
 	srv := s.httpServer()
+	h3 := s.overHTTP3(configOfQUIC(listeners))
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
 		group.Go(func() error {
@@ -263,22 +264,33 @@ func (s *Server) Run(ctx context.Context, listeners ...*listen.Listener) error {
 			}
 			return nil
 		})
+		if l.QUIC != nil {
+			group.Go(func() error { return h3.serve(l.QUIC) })
+		}
 	}
 	group.Go(func() error {
 		<-ctx.Done()
-		s.drain(srv)
+		s.drain(srv, h3)
+		for _, l := range listeners {
+			if l.QUIC != nil {
+				_ = l.QUIC.Close() // all that came by it is over
+			}
+		}
 		return nil
 	})
 	return group.Wait()
 }
 
-func (s *Server) drain(srv *http.Server) {
+func (s *Server) drain(srv *http.Server, h3 *overHTTP3) {
 	s.opts.Logger.Info("stopping", "streams_open", s.streams.Open(), "timeout", s.opts.ShutdownTimeout)
 	s.health.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.ShutdownTimeout)
 	defer cancel()
 	srv.RegisterOnShutdown(func() { s.streams.Stop(health.ErrStopping) })
-	if err := srv.Shutdown(ctx); err != nil {
+	var group errgroup.Group
+	group.Go(func() error { return srv.Shutdown(ctx) })
+	group.Go(func() error { return h3.shutdown(ctx) })
+	if err := group.Wait(); err != nil {
 		s.opts.Logger.Warn("cut what was still open", "timeout", s.opts.ShutdownTimeout)
 		_ = srv.Close() // the listeners are closed already; there is no more to do
 	}

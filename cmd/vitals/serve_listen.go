@@ -29,6 +29,7 @@ type listenConfig struct {
 	tls               certificate.Options
 	selfSigned        bool
 	clientAuth        string
+	http3             bool
 }
 
 func (c *listenConfig) flags(f *pflag.FlagSet) {
@@ -39,6 +40,7 @@ func (c *listenConfig) flags(f *pflag.FlagSet) {
 	f.BoolVar(&c.selfSigned, "tls-self-signed", false, "speak TLS with a certificate of the server's own making, kept in the data folder; its fingerprint is shown at the start, for --tls-fingerprint of callers")
 	f.StringVar(&c.tls.ClientCAFile, "tls-client-ca", "", "`file` with the authorities, in PEM, of whose clients certificates are asked; read again when it changes")
 	f.StringVar(&c.clientAuth, "tls-client-auth", string(certificate.Require), "with --tls-client-ca: require a certificate of every caller, or optional")
+	f.BoolVar(&c.http3, "http3", false, "answer HTTP/3 too, on the same ports over UDP; needs TLS")
 }
 
 // entrance is where callers come in.
@@ -52,7 +54,7 @@ type entrance struct {
 // open reads or makes the certificate and binds the addresses.
 func (c *listenConfig) open(ctx context.Context, dataDir string, log *slog.Logger) (*entrance, error) {
 	e := &entrance{}
-	opts := listen.Options{Addresses: c.addresses, AllowAnonymous: c.insecureAnonymous}
+	opts := listen.Options{Addresses: c.addresses, AllowAnonymous: c.insecureAnonymous, HTTP3: c.http3}
 	if err := c.openTLS(e, dataDir, log); err != nil {
 		return nil, err
 	}
@@ -60,7 +62,7 @@ func (c *listenConfig) open(ctx context.Context, dataDir string, log *slog.Logge
 		opts.TLS = e.keeper.Config()
 	}
 	var err error
-	if e.listeners, err = listen.Open(ctx, opts); errors.Is(err, listen.ErrNotLoopback) {
+	if e.listeners, err = listen.Open(ctx, opts); errors.Is(err, listen.ErrNotLoopback) || errors.Is(err, listen.ErrHTTP3WithoutTLS) {
 		return nil, usageError{err}
 	}
 	return e, err
@@ -137,7 +139,7 @@ func (e *entrance) urls() []string {
 	var urls []string
 	for _, l := range e.listeners {
 		scheme := "http"
-		if l.Secure {
+		if l.TLS != nil {
 			scheme = "https"
 		}
 		if u := scheme + "://" + displayAddress(l.Addr()) + "/"; !slices.Contains(urls, u) {
@@ -149,7 +151,7 @@ func (e *entrance) urls() []string {
 
 // curlFlags are what curl needs to trust the first listener.
 func (e *entrance) curlFlags() string {
-	if path := e.selfSigned; path != "" && e.listeners[0].Secure {
+	if path := e.selfSigned; path != "" && e.listeners[0].TLS != nil {
 		return "--cacert " + path + " "
 	}
 	return ""

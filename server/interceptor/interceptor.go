@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -41,7 +42,7 @@ func Log(log *slog.Logger) connect.ServerInterceptor {
 			received := &receiving{ServerStream: stream}
 			err := next(ctx, spec, received)
 			level := levelOf(err)
-			if level > slog.LevelInfo && received.failed != nil && errors.Is(err, received.failed) {
+			if level > slog.LevelInfo && received.failedWith(err) {
 				level = slog.LevelInfo // bytes that are no message: the library says INTERNAL, and yet the caller erred
 			}
 			if !log.Enabled(ctx, level) {
@@ -65,16 +66,23 @@ func Log(log *slog.Logger) connect.ServerInterceptor {
 	}
 }
 
-// receiving notes why no message could be read.
+// receiving notes why no message could be read. Who receives may be another
+// goroutine than the one that the call ends in.
 type receiving struct {
 	connect.ServerStream
-	failed error
+	failed atomic.Pointer[error]
+}
+
+// failedWith says whether err is that a message could not be read.
+func (r *receiving) failedWith(err error) bool {
+	failed := r.failed.Load()
+	return failed != nil && errors.Is(err, *failed)
 }
 
 func (r *receiving) Receive(msg any) error {
 	err := r.ServerStream.Receive(msg)
 	if err != nil && !errors.Is(err, io.EOF) {
-		r.failed = err
+		r.failed.Store(&err)
 	}
 	return err
 }

@@ -14,6 +14,9 @@ import (
 // ErrNotLoopback is the cause of a refusal to listen where anyone could call.
 var ErrNotLoopback = errors.New("not a loopback address")
 
+// ErrHTTP3WithoutTLS is a refusal of what cannot be.
+var ErrHTTP3WithoutTLS = errors.New("HTTP/3 has TLS always: give a certificate with --tls-cert and --tls-key, or --tls-self-signed for a first try")
+
 // Options says where to listen, and how. The zero value of each field means its
 // default.
 type Options struct {
@@ -25,14 +28,19 @@ type Options struct {
 	AllowAnonymous bool
 	// TLS is what callers are answered with. Default: no TLS.
 	TLS *tls.Config
+	// HTTP3 binds the port of each address with TLS over UDP too.
+	HTTP3 bool
 }
 
 // Listener is one place where callers come in.
 type Listener struct {
-	// Listener hands out the connections: *tls.Conn where it is secure.
+	// Listener hands out the connections: *tls.Conn where there is TLS.
 	net.Listener
-	// Secure says whether callers speak TLS.
-	Secure bool
+	// TLS is what callers are answered with; nil where they speak without.
+	TLS *tls.Config
+	// QUIC is the same port over UDP; nil without HTTP/3. Close leaves it open,
+	// for at a stop what came by it is served to its end.
+	QUIC net.PacketConn
 }
 
 // Open binds every address and returns the listeners, or none and the first
@@ -41,12 +49,13 @@ type Listener struct {
 func Open(ctx context.Context, opts Options) (listeners []*Listener, err error) {
 	defer func() {
 		if err != nil {
-			for _, l := range listeners {
-				_ = l.Close() // nothing was served on it
-			}
+			closeAll(listeners)
 			listeners = nil
 		}
 	}()
+	if opts.HTTP3 && opts.TLS == nil {
+		return nil, ErrHTTP3WithoutTLS
+	}
 	for _, address := range opts.Addresses {
 		bound, err := opts.open(ctx, address)
 		listeners = append(listeners, bound...)
@@ -69,13 +78,44 @@ func (o *Options) open(ctx context.Context, address string) ([]*Listener, error)
 	if err := checkLoopback(ctx, host, address, o.AllowAnonymous); err != nil {
 		return nil, err
 	}
+	listeners, err := o.bindAll(ctx, host, port, plain)
+	for tries := 1; port == "0" && errors.Is(err, syscall.EADDRINUSE) && tries < freePortTries; tries++ {
+		closeAll(listeners)
+		listeners, err = o.bindAll(ctx, host, port, plain)
+	}
+	if err != nil {
+		return listeners, explainBind(address, err)
+	}
+	return listeners, nil
+}
+
+// freePortTries is how often another free port is looked for, when the one that
+// was found is taken in another family or over UDP.
+const freePortTries = 10
+
+func closeAll(listeners []*Listener) {
+	for _, l := range listeners {
+		_ = l.Close() // nothing was served on it
+		if l.QUIC != nil {
+			_ = l.QUIC.Close()
+		}
+	}
+}
+
+func (o *Options) bindAll(ctx context.Context, host, port string, plain bool) ([]*Listener, error) {
 	bound, err := bind(ctx, host, port)
 	listeners := make([]*Listener, 0, len(bound))
 	for _, l := range bound {
 		listeners = append(listeners, o.wrap(l, plain))
 	}
-	if err != nil {
-		return listeners, explainBind(address, err)
+	if err != nil || !o.HTTP3 || plain {
+		return listeners, err
+	}
+	for _, l := range listeners {
+		l.QUIC, err = new(net.ListenConfig).ListenPacket(ctx, "udp", l.Addr().String())
+		if err != nil {
+			return listeners, err
+		}
 	}
 	return listeners, nil
 }
@@ -85,7 +125,7 @@ func (o *Options) wrap(l net.Listener, plain bool) *Listener {
 	if o.TLS == nil || plain {
 		return &Listener{Listener: l}
 	}
-	return &Listener{Listener: tls.NewListener(plainRefuser{l}, o.TLS), Secure: true}
+	return &Listener{Listener: tls.NewListener(plainRefuser{l}, o.TLS), TLS: o.TLS}
 }
 
 func checkLoopback(ctx context.Context, host, address string, allowAnonymous bool) error {

@@ -49,9 +49,16 @@ type Server struct {
 	started atomic.Int64 // the millisecond stamped last, so that samples have an order
 }
 
-// NewServer starts a server with these options, empty of samples. It is stopped,
-// and waited for, when the test ends.
+// NewServer starts a server with these options, empty of samples, on a free port
+// of loopback without TLS. It is stopped, and waited for, when the test ends.
 func NewServer(tb testing.TB, opts server.Options) *Server {
+	tb.Helper()
+	return NewServerOn(tb, opts, listen.Options{})
+}
+
+// NewServerOn is NewServer for other ways to come in. Its Addr and URL are those
+// of the first listener.
+func NewServerOn(tb testing.TB, opts server.Options, where listen.Options) *Server {
 	tb.Helper()
 	log := newLog(tb)
 	if opts.Logger == nil {
@@ -73,7 +80,10 @@ func NewServer(tb testing.TB, opts server.Options) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	listeners, err := listen.Open(tb.Context(), listen.Options{Addresses: []string{"127.0.0.1:0"}})
+	if len(where.Addresses) == 0 {
+		where.Addresses = []string{"127.0.0.1:0"}
+	}
+	listeners, err := listen.Open(tb.Context(), where)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -81,6 +91,9 @@ func NewServer(tb testing.TB, opts server.Options) *Server {
 	s := &Server{Server: srv, Log: log, tb: tb, cancel: cancel, done: make(chan struct{})}
 	s.Addr = listeners[0].Addr().String()
 	s.URL = "http://" + s.Addr
+	if listeners[0].TLS != nil {
+		s.URL = "https://" + s.Addr
+	}
 	go func() {
 		defer close(s.done)
 		s.err = srv.Run(ctx, listeners...)

@@ -1,0 +1,122 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+
+	"github.com/vitals-rpc/vitals/server/listen"
+)
+
+// A QUIC connection whose peer is gone without a word ends after quicIdle; one
+// that lives is kept up by a packet every quicKeepAlive.
+const (
+	quicIdle      = 45 * time.Second
+	quicKeepAlive = 15 * time.Second
+)
+
+// http3Linger is how long answers that were written may take to be sent before
+// their connection is closed at shutdown.
+const http3Linger = 250 * time.Millisecond
+
+// overHTTP3 serves HTTP/3 with the server's one handler.
+type overHTTP3 struct {
+	server *http3.Server
+	active atomic.Int64 // requests that run
+}
+
+func (s *Server) overHTTP3(config *tls.Config) *overHTTP3 {
+	h := &overHTTP3{}
+	h.server = &http3.Server{
+		TLSConfig: config,
+		QUICConfig: &quic.Config{
+			MaxIncomingStreams:   int64(s.opts.MaxStreamsPerConn),
+			HandshakeIdleTimeout: s.opts.ReadHeaderTimeout,
+			MaxIdleTimeout:       quicIdle,
+			KeepAlivePeriod:      quicKeepAlive,
+			// No 0-RTT: what it carries can be played again by others.
+		},
+		IdleTimeout:    s.opts.IdleTimeout,
+		MaxHeaderBytes: maxHeaderBytes,
+		Logger:         s.opts.Logger,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.active.Add(1)
+			defer h.active.Add(-1)
+			s.handler.ServeHTTP(w, r)
+		}),
+	}
+	return h
+}
+
+// serve answers on one port until the server is shut down.
+func (h *overHTTP3) serve(conn net.PacketConn) error {
+	if err := h.server.Serve(conn); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving HTTP/3 on %s: %w", conn.LocalAddr(), err)
+	}
+	return nil
+}
+
+// shutdown tells callers to go, waits for the requests that run, and then closes
+// the connections, for callers with nothing to ask keep theirs.
+func (h *overHTTP3) shutdown(ctx context.Context) error {
+	patience, stopWaiting := context.WithCancel(ctx)
+	defer stopWaiting()
+	go func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for h.active.Load() > 0 {
+			select {
+			case <-patience.Done():
+				return
+			case <-tick.C:
+			}
+		}
+		time.AfterFunc(http3Linger, stopWaiting)
+	}()
+	if err := h.server.Shutdown(patience); err != nil && ctx.Err() != nil {
+		return err
+	}
+	return nil
+}
+
+// configOfQUIC is the TLS of those listeners that have QUIC, which share one.
+func configOfQUIC(listeners []*listen.Listener) *tls.Config {
+	for _, l := range listeners {
+		if l.QUIC != nil {
+			return l.TLS
+		}
+	}
+	return nil
+}
+
+type listenerKey struct{}
+
+// withListener lets requests know which listener they came in by.
+func withListener(l net.Listener) context.Context {
+	return context.WithValue(context.Background(), listenerKey{}, l)
+}
+
+// altSvcAge is for how many seconds callers may remember that there is HTTP/3.
+const altSvcAge = 24 * 60 * 60
+
+// announceHTTP3 tells callers by HTTP/1.1 and HTTP/2 where HTTP/3 is, by the
+// header Alt-Svc (RFC 7838).
+func announceHTTP3(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if l, ok := r.Context().Value(listenerKey{}).(*listen.Listener); ok && l.QUIC != nil {
+			if udp, ok := l.QUIC.LocalAddr().(*net.UDPAddr); ok {
+				w.Header().Set("Alt-Svc", `h3=":`+strconv.Itoa(udp.Port)+`"; ma=`+strconv.Itoa(altSvcAge))
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
