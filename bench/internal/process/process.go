@@ -63,6 +63,12 @@ func (p *Process) Stop() {
 	}
 }
 
+// Kill ends the process at once, as a crash does, and waits until it has.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // an error means that it has ended
+	<-p.ended
+}
+
 // Ready waits until the URL answers, half a minute at most.
 func (p *Process) Ready(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)

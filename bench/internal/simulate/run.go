@@ -41,6 +41,9 @@ type Options struct {
 	Backfill time.Duration
 	// Duration is how long live samples are sent thereafter; 0: none.
 	Duration time.Duration
+	// Patient lets hosts outlive an outage of the server, once they are live: what
+	// is not acknowledged is kept and sent again beside what is new, as agents do.
+	Patient bool
 	// Connections is how many the hosts share. Default: one for each hundred.
 	Connections int
 	// Now is when live begins. Default: time.Now().
@@ -88,7 +91,8 @@ func (o Options) withDefaults() (Options, error) {
 
 // Run simulates: first the history of all hosts, then all hosts live, until the
 // duration is over or ctx ends; then it waits for the last acknowledgements. It
-// fails on the first error, or when the server refuses a sample.
+// fails on the first error, unless hosts are patient, or when the server refuses a
+// sample.
 func Run(ctx context.Context, o Options) (*Counts, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -110,7 +114,11 @@ func Run(ctx context.Context, o Options) (*Counts, error) {
 		}
 	}
 	if o.Duration > 0 {
-		if err := s.each(ctx, hosts, -1, s.live); err != nil {
+		live := s.live
+		if o.Patient {
+			live = s.outlive
+		}
+		if err := s.each(ctx, hosts, -1, live); err != nil {
 			return o.Counts, err
 		}
 	}
@@ -209,6 +217,8 @@ type reporter struct {
 	call   monitoringv1connect.IngestServiceReportClientStream
 	cancel context.CancelFunc
 	sent   uint64 // over this stream
+	// kept is what was sent and is not acknowledged yet, of a patient host.
+	kept []*monitoringv1.Samples
 }
 
 // open begins a stream. It outlives ctx, so that what was sent is acknowledged.
@@ -232,6 +242,9 @@ func (r *reporter) send(at, step, before int64) (int64, error) {
 		n += len(round.Values)
 		at += step
 	}
+	if r.Patient {
+		r.kept = append(r.kept, req.Samples...)
+	}
 	if err := r.transmit(req); err != nil {
 		return at, err
 	}
@@ -253,6 +266,8 @@ func (r *reporter) transmit(req *monitoringv1.ReportRequest) error {
 	return err
 }
 
+var errRefused = errors.New("the server refused")
+
 // acknowledge ends the stream and checks that the server kept all of it.
 func (r *reporter) acknowledge() error {
 	defer r.cancel()
@@ -260,12 +275,13 @@ func (r *reporter) acknowledge() error {
 	if err != nil {
 		return err
 	}
+	r.kept = nil
 	receipt := res.GetReceipt()
 	r.Counts.Stored.Add(receipt.GetStored())
 	r.Counts.Duplicates.Add(receipt.GetDuplicates())
 	if n := receipt.GetRejected(); n > 0 {
 		first := receipt.GetRejections()[0]
-		return fmt.Errorf("the server refused %d samples; the first, of %s: %s", n, first.GetSeries(), first.GetReason())
+		return fmt.Errorf("%w %d samples; the first, of %s: %s", errRefused, n, first.GetSeries(), first.GetReason())
 	}
 	if got := receipt.GetStored() + receipt.GetDuplicates(); got != r.sent {
 		return fmt.Errorf("%d samples were sent and %d acknowledged", r.sent, got)
