@@ -16,10 +16,17 @@ import (
 // another message already.
 var errClosed = errors.New("compress: use after Close")
 
+// smallMessage is the length, in bytes, up to which a message is packed without
+// the tables that make longer ones smaller. They take a megabyte and a half in
+// each process that sends, which for an agent is a tenth of its memory, and
+// clearing them takes longer than packing a report of a few kilobytes; without
+// them such a report is a tenth longer.
+const smallMessage = 32 << 10
+
 // Gzip is a connect.Compressor. The zero value is ready to use, and safe for
 // concurrent use.
 type Gzip struct {
-	writers, readers sync.Pool
+	small, large, readers sync.Pool
 }
 
 var _ connect.Compressor = (*Gzip)(nil)
@@ -28,14 +35,10 @@ var _ connect.Compressor = (*Gzip)(nil)
 func (g *Gzip) Name() string { return connect.CompressionNameGzip }
 
 // Compress returns a writer that packs onto dst. Close ends the packed data, not
-// dst.
+// dst. How it packs is decided by the length of the first Write, which connect
+// passes a whole message to.
 func (g *Gzip) Compress(dst io.Writer) (io.WriteCloser, error) {
-	w, ok := g.writers.Get().(*gzip.Writer)
-	if !ok {
-		w = gzip.NewWriter(dst)
-	}
-	w.Reset(dst)
-	return &writer{pool: &g.writers, gzip: w}, nil
+	return &writer{owner: g, dst: dst}, nil
 }
 
 // Decompress returns a reader of what src has packed. Close leaves src open, and
@@ -51,26 +54,48 @@ func (g *Gzip) Decompress(src io.Reader) (io.ReadCloser, error) {
 	return &reader{pool: &g.readers, gzip: r}, nil
 }
 
-// writer borrows a gzip writer until Close.
+// writer borrows a gzip writer from its first Write until Close.
 type writer struct {
-	pool *sync.Pool
-	gzip *gzip.Writer
+	owner  *Gzip
+	dst    io.Writer
+	pool   *sync.Pool
+	gzip   *gzip.Writer
+	closed bool
 }
 
 func (w *writer) Write(p []byte) (int, error) {
-	if w.gzip == nil {
+	if w.closed {
 		return 0, errClosed
 	}
+	w.borrow(len(p))
 	return w.gzip.Write(p)
 }
 
+func (w *writer) borrow(length int) {
+	if w.gzip != nil {
+		return
+	}
+	level := gzip.DefaultCompression
+	w.pool = &w.owner.large
+	if length <= smallMessage {
+		level = gzip.StatelessCompression
+		w.pool = &w.owner.small
+	}
+	var ok bool
+	if w.gzip, ok = w.pool.Get().(*gzip.Writer); !ok {
+		w.gzip, _ = gzip.NewWriterLevel(w.dst, level) // fails for a level that does not exist
+	}
+	w.gzip.Reset(w.dst)
+}
+
 func (w *writer) Close() error {
-	if w.gzip == nil {
+	if w.closed {
 		return errClosed
 	}
+	w.borrow(0) // nothing written is a valid message, too
 	err := w.gzip.Close()
 	w.pool.Put(w.gzip)
-	w.gzip = nil
+	w.gzip, w.closed = nil, true
 	return err
 }
 

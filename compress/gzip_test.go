@@ -63,6 +63,40 @@ func TestGzipErrors(t *testing.T) {
 	}
 }
 
+// TestGzipSizes packs messages around the length at which the way of packing
+// changes, whole and in pieces.
+func TestGzipSizes(t *testing.T) {
+	var c compress.Gzip
+	f := func(length, piece int) {
+		t.Helper()
+		text := strings.Repeat("0123456789abcdef, vital signs; ", length/31+1)[:length]
+		var b bytes.Buffer
+		w, err := c.Compress(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rest := text; len(rest) > 0; rest = rest[min(piece, len(rest)):] {
+			if _, err := io.WriteString(w, rest[:min(piece, len(rest))]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if length > 1000 && piece > 1000 && b.Len() > length/4 {
+			t.Errorf("%d bytes packed take %d", length, b.Len())
+		}
+		if got := unpackStandard(t, b.Bytes()); got != text {
+			t.Errorf("%d bytes in pieces of %d became %d", length, piece, len(got))
+		}
+	}
+	for _, length := range []int{0, 1, 32<<10 - 1, 32 << 10, 32<<10 + 1, 200_000} {
+		f(length, length)
+		f(length, 1<<10)
+		f(length, 40<<10)
+	}
+}
+
 func pack(t *testing.T, c *compress.Gzip, text string) []byte {
 	var b bytes.Buffer
 	w, err := c.Compress(&b)

@@ -67,6 +67,7 @@ func main() {
 	flag.StringVar(&b.record, "recording", "testdata/host.recording", "`file` that the record command made, for the bytes a sample")
 	flag.StringVar(&b.shape, "shape", "", "of ingest, only the live or the backlog `shape`, on one core and without peers, for profiles")
 	flag.BoolVar(&b.types, "types", false, "of disk, show on stderr what each metric type takes")
+	interfaces := flag.Int("interfaces", 0, "measure in a network namespace that has this `number` of interfaces with traffic, six series each (needs root)")
 	profile := flag.String("cpuprofile", "", "`file` for a profile of the measuring itself, for what is measured in process")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: measure [flags] [ingest|disk|query|agent|fleet ...]")
@@ -87,6 +88,16 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *interfaces > 0 {
+		inside, err := withInterfaces(ctx, *interfaces)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "measure:", err)
+			os.Exit(1)
+		}
+		if !inside {
+			return
+		}
+	}
 	stopProfile, err := startProfile(*profile)
 	if err == nil {
 		err = errors.Join(b.measure(ctx, flag.Args(), *results), stopProfile())

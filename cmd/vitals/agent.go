@@ -98,6 +98,7 @@ func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) 
 		return err
 	}
 	log.Info("agent", "version", version(), "hostname", who.GetHostname(), "server", cl.Target(), "interval", c.interval.String(), "spool", c.spool.Dir, "waiting_records", queue.Stats().Records)
+	go keepTrim(ctx, log)
 	return agent.New(agent.Options{
 		Reporter:   who,
 		Collector:  collect.New(collect.Options{Host: who.GetHostname(), Logger: log}),
