@@ -1,5 +1,5 @@
-// Package client is the Go library for talking to a Vitals server: typed service
-// clients over any of its protocols.
+// Package client is the Go library for talking to Vitals servers: typed service
+// clients over any of its protocols, with one server or several.
 //
 //	c, err := client.New("localhost:50051")
 //	res, err := c.Monitoring().GetMetric(ctx, &monitoring.MetricRequest{MetricType: "memory"})
@@ -8,8 +8,11 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,52 +21,88 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 
+	"github.com/vitals-rpc/vitals/client/balance"
 	"github.com/vitals-rpc/vitals/compress"
 	"github.com/vitals-rpc/vitals/gen/diagnostics/v1/diagnosticsv1connect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/monitoringconnect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
 )
 
-// Client talks to one server. It is safe for concurrent use; make it once and
-// keep it, for it holds the connections. Close it when done.
+// Client talks to a server, or to several that stand for one another. It is safe
+// for concurrent use; make it once and keep it, for it holds the connections. Close
+// it when done.
 type Client struct {
-	target  *url.URL
-	http    *http.Client
-	connect *connect.Client
+	targets  []string
+	balancer *balance.Balancer
+	connect  *connect.Client
 }
 
 // New makes a client of the server at target: a URL such as
-// "https://vitals.example.com" or an address such as "localhost:50051", which
-// means http. Nothing is sent until the first call.
+// "https://vitals.example.com", an address such as "localhost:50051", which means
+// http, or a name that stands for several servers, such as
+// "dns:///vitals.example.com:50051" (see [balance.ParseTarget]). Nothing is sent
+// until the first call.
 //
 // By default it speaks the Connect protocol in binary over HTTP/1.1 (http) or
 // what TLS negotiates (https), bounds each unary call to 10 seconds, and tries
 // calls without side effects up to three times while the server is unavailable.
 func New(target string, options ...Option) (*Client, error) {
-	u, err := parseTarget(target)
-	if err != nil {
-		return nil, err
-	}
+	return NewBalanced([]string{target}, options...)
+}
+
+// NewBalanced is [New] for several servers that stand for one another. Each call
+// goes to one that is well, by the policy of [WithPolicy]; a call that may be made
+// twice and fails goes to another one within its deadline. A server that fails is
+// left out until it answers its health checks ([WithHealthCheck]) again.
+func NewBalanced(targets []string, options ...Option) (*Client, error) {
 	o := defaults()
 	for _, option := range options {
 		option(&o)
 	}
-	if err := o.validate(u); err != nil {
-		return nil, err
+	if len(targets) == 0 {
+		return nil, errors.New("no server is named; name one such as localhost:50051")
 	}
+	c := &Client{}
+	opts := balance.Options{
+		Policy: o.policy, Connect: o.connect, CheckInterceptors: []connect.ClientInterceptor{withHeaders(o.headers)},
+		CheckInterval: o.check.Interval, CheckTimeout: o.check.Timeout,
+		MinBackoff: o.check.MinBackoff, MaxBackoff: o.check.MaxBackoff, LookupInterval: o.lookup,
+	}
+	for _, target := range targets {
+		source, err := balance.ParseTarget(target, o.resolver)
+		if err != nil {
+			return nil, err
+		}
+		u := source.Base()
+		if err := o.validate(u); err != nil {
+			return nil, err
+		}
+		opts.Sources = append(opts.Sources, source)
+		c.targets = append(c.targets, u.String())
+	}
+	var err error
 	if o.tls, err = o.trust.apply(o.tls); err != nil {
 		return nil, err
 	}
-	c := &Client{target: u, http: &http.Client{Transport: o.roundTripper(u)}}
-	c.connect = connect.NewClient(connecthttp.NewTransport(c.http, u.String(), o.transportOptions()...), o.interceptors()...)
+	c.balancer = balance.New(opts)
+	c.connect = connect.NewClient(c.balancer, o.interceptors()...)
 	return c, nil
 }
 
-// Target is the URL of the server.
-func (c *Client) Target() string { return c.target.String() }
+// Target is the URL of the server, or those of all with commas between.
+func (c *Client) Target() string { return strings.Join(c.targets, ", ") }
 
-// Close lets go of idle connections. Calls that run are not touched.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Servers tells which servers there are and how they do; none before a first call
+// where their names have to be looked up.
+func (c *Client) Servers() []balance.Status { return c.balancer.Servers() }
+
+// Disconnect lets go of idle connections, which may be as dead as one that failed.
+// Calls that run are not touched.
+func (c *Client) Disconnect() { c.balancer.Disconnect() }
+
+// Close ends the checks of the servers and lets go of idle connections. Calls that
+// run are not touched.
+func (c *Client) Close() { c.balancer.Close() }
 
 // Monitoring is the classic service.
 func (c *Client) Monitoring() monitoringconnect.MonitoringServiceClient {
@@ -95,18 +134,6 @@ func (c *Client) System() monitoringv1connect.SystemServiceClient {
 // Echo needs HTTP/2: [WithH2C] for an http target.
 func (c *Client) Diagnostics() diagnosticsv1connect.DiagnosticsServiceClient {
 	return diagnosticsv1connect.NewDiagnosticsServiceClient(c.connect)
-}
-
-func parseTarget(target string) (*url.URL, error) {
-	if !strings.Contains(target, "://") {
-		target = "http://" + target
-	}
-	u, err := url.Parse(target)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("server %q is neither a URL such as https://vitals.example.com nor an address such as localhost:50051", target)
-	}
-	u.Path = strings.TrimSuffix(u.Path, "/")
-	return u, nil
 }
 
 // Protocol is an RPC protocol that the server speaks.
@@ -147,10 +174,14 @@ type options struct {
 	tries     int
 	headers   http.Header
 	transport http.RoundTripper
+	policy    balance.Policy
+	check     HealthCheck
+	resolver  balance.Resolver
+	lookup    time.Duration
 }
 
 func defaults() options {
-	return options{protocol: Connect, timeout: 10 * time.Second, tries: 3, headers: http.Header{}}
+	return options{protocol: Connect, timeout: 10 * time.Second, tries: 3, headers: http.Header{}, resolver: net.DefaultResolver}
 }
 
 // WithProtocol chooses the RPC protocol. Default: [Connect].
@@ -195,26 +226,78 @@ func WithRetry(tries int) Option { return func(o *options) { o.tries = max(1, tr
 // client's own; the TLS and h2c options have no effect then.
 func WithRoundTripper(rt http.RoundTripper) Option { return func(o *options) { o.transport = rt } }
 
+// WithPolicy says which of several servers gets a call. Default: [balance.First].
+func WithPolicy(p balance.Policy) Option { return func(o *options) { o.policy = p } }
+
+// HealthCheck says how several servers are watched, by grpc.health.v1. The zero
+// value of each field is its default.
+type HealthCheck struct {
+	// Interval is how often each is asked. Negative: never; then a server that
+	// failed is tried again by a call. Default: 5 seconds, give or take a fifth.
+	Interval time.Duration
+	// Timeout is how long the answer may take. A server that lets two of them pass
+	// in a row is dead, and the calls that wait for it go elsewhere. Default: 1
+	// second.
+	Timeout time.Duration
+	// MinBackoff and MaxBackoff bound how long a server that failed is left out
+	// before it is asked again; the time doubles with each failure in a row.
+	// Defaults: half a second, 30 seconds.
+	MinBackoff, MaxBackoff time.Duration
+}
+
+// WithHealthCheck says how several servers are watched. A client of one server does
+// not watch it.
+func WithHealthCheck(h HealthCheck) Option { return func(o *options) { o.check = h } }
+
+// WithResolver looks names up by r in place of the system's resolver: those of
+// dns:/// and srv:/// targets.
+func WithResolver(r balance.Resolver) Option { return func(o *options) { o.resolver = r } }
+
+// WithLookupInterval says how often the names of dns:/// and srv:/// targets are
+// looked up again. They are at once, too, when a server fails. Default: 30 seconds,
+// give or take a fifth.
+func WithLookupInterval(d time.Duration) Option { return func(o *options) { o.lookup = d } }
+
 func (o *options) validate(u *url.URL) error {
 	if _, err := ParseProtocol(string(o.protocol)); err != nil {
 		return err
 	}
-	if o.http3 && u.Scheme != "https" {
-		return fmt.Errorf("HTTP/3 has TLS always, but server %q is plain http: write https://%s", u, u.Host)
+	if _, err := balance.ParsePolicy(string(o.policy)); err != nil && o.policy != "" {
+		return err
 	}
-	if (o.tls != nil || o.trust.given()) && u.Scheme != "https" {
-		return fmt.Errorf("TLS is configured, but server %q is plain http: write https://%s", u, u.Host)
+	if strings.HasSuffix(u.Scheme, "https") {
+		return nil
+	}
+	secure := "https://" + u.Host
+	if u.Host == "" { // it stands for several servers
+		secure = u.Scheme + "+https://" + u.Path
+	}
+	if o.http3 {
+		return fmt.Errorf("HTTP/3 has TLS always, but server %q is plain http: write %s", u, secure)
+	}
+	if o.tls != nil || o.trust.given() {
+		return fmt.Errorf("TLS is configured, but server %q is plain http: write %s", u, secure)
 	}
 	return nil
 }
 
-func (o *options) roundTripper(u *url.URL) http.RoundTripper {
+// connect makes the way to one server.
+func (o *options) connect(a balance.Address) balance.Conn {
+	hc := &http.Client{Transport: balance.Observe(o.roundTripper(a))}
+	return balance.Conn{
+		Transport:  connecthttp.NewTransport(hc, a.URL.String(), o.transportOptions()...),
+		Disconnect: hc.CloseIdleConnections,
+	}
+}
+
+func (o *options) roundTripper(a balance.Address) http.RoundTripper {
 	if o.transport != nil {
-		return o.transport
+		return balance.Redirect(o.transport, a)
 	}
 	if o.http3 {
-		return explainTLS(&overHTTP3{config: o.tls}, o.tls)
+		return explainTLS(&overHTTP3{config: o.tls, dial: a.Dial}, o.tls)
 	}
+	u := a.URL
 	protocols := new(http.Protocols)
 	switch {
 	case u.Scheme == "https":
@@ -231,6 +314,11 @@ func (o *options) roundTripper(u *url.URL) http.RoundTripper {
 	// A server that is gone without a word is noticed by pings, also under a
 	// stream on which nothing comes.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second}
+	if a.Dial != "" {
+		dial := t.DialContext
+		t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, a.Dial) }
+		t.Proxy = nil // it would be asked for the name
+	}
 	return explainTLS(t, o.tls)
 }
 

@@ -15,6 +15,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"github.com/vitals-rpc/vitals/client"
+	"github.com/vitals-rpc/vitals/client/balance"
 	"github.com/vitals-rpc/vitals/gen/monitoring"
 	"github.com/vitals-rpc/vitals/metric"
 	"github.com/vitals-rpc/vitals/server"
@@ -135,7 +136,7 @@ func ExampleNew() {
 	// Output:
 	// http://localhost:50051
 	// https://vitals.example.com
-	// server "ftp://example.com" is neither a URL such as https://vitals.example.com nor an address such as localhost:50051
+	// server "ftp://example.com" is neither a URL such as https://vitals.example.com nor an address such as localhost:50051, nor dns:///name:port or srv:///_service._tcp.name
 }
 
 func ExampleWithProtocol() {
@@ -179,6 +180,32 @@ func ExampleWithGet() {
 	res, err := c.Monitoring().CheckHealth(context.Background(), &monitoring.HealthRequest{Service: "live"})
 	fmt.Println(res.GetMessage(), err)
 	// Output: Service live is running <nil>
+}
+
+// Several servers: calls go to one that is well, and what may be repeated goes to
+// another one when that fails.
+func ExampleNewBalanced() {
+	address, stop := startServer()
+	defer stop()
+
+	down := "localhost:1" // where nobody listens
+	c, err := client.NewBalanced([]string{down, address}, client.WithPolicy(balance.First))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	res, err := c.Monitoring().GetMetric(context.Background(), &monitoring.MetricRequest{MetricType: "memory"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.GetValue(), res.GetUnit())
+	for _, s := range c.Servers() {
+		fmt.Println(s.Well)
+	}
+	// Output:
+	// 3.5 GB
+	// false
+	// true
 }
 
 // The options of a client that talks to a proxy in front of the server.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net/http"
@@ -20,6 +21,7 @@ func WithHTTP3() Option { return func(o *options) { o.http3 = true } }
 // The next call opens another.
 type overHTTP3 struct {
 	config *tls.Config
+	dial   string // host:port to connect to in place of the URL's; empty: the URL's
 
 	mu      sync.Mutex
 	current *http3Session
@@ -40,6 +42,11 @@ func (t *overHTTP3) acquire() *http3Session {
 			TLSClientConfig: t.config,
 			QUICConfig:      &quic.Config{KeepAlivePeriod: 15 * time.Second, MaxIdleTimeout: 45 * time.Second},
 		}}
+		if t.dial != "" {
+			t.current.transport.Dial = func(ctx context.Context, _ string, tlsConfig *tls.Config, config *quic.Config) (*quic.Conn, error) {
+				return quic.DialAddrEarly(ctx, t.dial, tlsConfig, config)
+			}
+		}
 	}
 	t.current.used++
 	return t.current

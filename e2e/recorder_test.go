@@ -121,7 +121,7 @@ func newAgent(c agentConfig, measure agent.Collector, logger *slog.Logger) (*age
 		Interval:   c.Interval,
 		Spool:      queue,
 		Server:     cl.Ingest(),
-		Disconnect: cl.Close,
+		Disconnect: cl.Disconnect,
 		Logger:     logger,
 	}), queue, cl, nil
 }

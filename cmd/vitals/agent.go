@@ -105,7 +105,7 @@ func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) 
 		Interval:   c.interval,
 		Spool:      queue,
 		Server:     cl.Ingest(),
-		Disconnect: cl.Close,
+		Disconnect: cl.Disconnect,
 		Logger:     log,
 	}).Run(ctx)
 }
