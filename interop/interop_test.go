@@ -1,6 +1,7 @@
 // Package interop_test lets programs that are not ours talk to a real server:
-// curl, grpcurl, Python's grpcio and grpc-go. A program that is missing fails
-// its test with the name of the Debian package to install.
+// curl, grpcurl, Python's grpcio, xmlrpc.client and jsonrpclib, and grpc-go. A
+// program that is missing fails its test with the name of the Debian package to
+// install.
 package interop_test
 
 import (

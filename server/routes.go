@@ -21,13 +21,16 @@ import (
 	"github.com/vitals-rpc/vitals/gen/monitoring/monitoringconnect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
 	"github.com/vitals-rpc/vitals/server/interceptor"
+	"github.com/vitals-rpc/vitals/server/jsonrpc"
 	"github.com/vitals-rpc/vitals/server/query"
 	"github.com/vitals-rpc/vitals/server/rpc"
+	"github.com/vitals-rpc/vitals/server/transport"
+	"github.com/vitals-rpc/vitals/server/xmlrpc"
 )
 
 // routes is every route on one screen. All transports stand over one
 // connect.Server, so the interceptors run once for each call, in this order.
-func (s *Server) routes() http.Handler {
+func (s *Server) routes() (http.Handler, error) {
 	calls := connect.NewServer(
 		interceptor.RequestID,
 		interceptor.Log(s.opts.Logger),
@@ -47,6 +50,7 @@ func (s *Server) routes() http.Handler {
 	monitoringv1connect.RegisterIngestServiceHandler(calls, &rpc.IngestService{Hostname: s.opts.Hostname, Ingest: s.door, Types: s.fleet})
 	monitoringv1connect.RegisterSystemServiceHandler(calls, &rpc.SystemService{
 		Hostname: s.opts.Hostname, Version: s.opts.Version, Started: s.started, Health: s.health,
+		Protocols: []string{connect.ProtocolNameConnect, connect.ProtocolNameGRPC, connect.ProtocolNameGRPCWeb, jsonrpc.Protocol, xmlrpc.Protocol},
 	})
 	diagnosticsv1connect.RegisterDiagnosticsServiceHandler(calls, rpc.Diagnostics{})
 	if s.opts.Services != nil {
@@ -54,6 +58,10 @@ func (s *Server) routes() http.Handler {
 	}
 	services := serviceNames(calls)
 	(&rpc.GRPCHealth{Registry: s.health, Services: services}).Register(calls)
+	jsonRPC, xmlRPC, err := s.byName(calls)
+	if err != nil {
+		return nil, err
+	}
 	reflector := grpcreflect.NewStaticReflector(append(services, rpc.GRPCHealthName)...)
 
 	mux := http.NewServeMux()
@@ -64,10 +72,41 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.serveReady)
-	mux.Handle("/", otherwise(s.opts.Page))
+	mux.Handle("/jsonrpc", jsonRPC)
+	mux.Handle("/RPC2", xmlRPC)
+	other := otherwise(s.opts.Page)
+	mux.Handle("POST /{$}", byType(jsonRPC, xmlRPC, other))
+	mux.Handle("/", other)
 
 	allowed := allowOrigins(s.opts.AllowedOrigins)
-	return allowed(sendDeadline(takeIn(explain(mux), s.opts.SendTimeout), s.opts.SendTimeout))
+	return allowed(sendDeadline(takeIn(explain(mux), s.opts.SendTimeout), s.opts.SendTimeout)), nil
+}
+
+// byName makes the transports that call a method by its name, from the descriptors
+// of all that are registered.
+func (s *Server) byName(calls *connect.Server) (jsonRPC, xmlRPC http.Handler, err error) {
+	methods, err := transport.NewMethods(calls)
+	if err != nil {
+		return nil, nil, err
+	}
+	limit := s.opts.MaxMessageBytes
+	jsonRPC, err = jsonrpc.New(jsonrpc.Options{Methods: methods, MaxMessageBytes: limit, Title: "Vitals", Version: s.opts.Version})
+	return jsonRPC, xmlrpc.New(xmlrpc.Options{Methods: methods, MaxMessageBytes: limit}), err
+}
+
+// byType takes calls at the root, where clients of older protocols send them, by
+// what their body is.
+func byType(jsonRPC, xmlRPC, other http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case transport.HasType(r, jsonrpc.ContentTypes...):
+			jsonRPC.ServeHTTP(w, r)
+		case transport.HasType(r, xmlrpc.ContentTypes...):
+			xmlRPC.ServeHTTP(w, r)
+		default:
+			other.ServeHTTP(w, r)
+		}
+	})
 }
 
 // serviceNames returns the full names of the registered services, each once.

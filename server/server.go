@@ -167,7 +167,9 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 	})
 	s.registerMetrics()
 	s.registerHealth()
-	s.handler = s.routes()
+	if s.handler, err = s.routes(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 

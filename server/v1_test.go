@@ -245,6 +245,7 @@ func TestSystemService(t *testing.T) {
 			}
 		}
 		f([]float64{10, 90}, []float64{1, 2}, &monitoringv1.CalculateMetricsResponse{AvgCpu: 50, MaxCpu: 90, AvgMemory: 1.5, Alert: true})
+		f([]float64{45, 67, 89, 34, 56}, []float64{2.1, 2.3, 2.5, 2.2, 2.4}, &monitoringv1.CalculateMetricsResponse{AvgCpu: 58.2, MaxCpu: 89, AvgMemory: 2.3, Alert: true})
 		f([]float64{80}, []float64{4}, &monitoringv1.CalculateMetricsResponse{AvgCpu: 80, MaxCpu: 80, AvgMemory: 4})
 		_, err = c.CalculateMetrics(t.Context(), &monitoringv1.CalculateMetricsRequest{CpuUsage: []float64{1}})
 		wantError(t, err, connect.CodeInvalidArgument, "memory_usage")

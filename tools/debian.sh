@@ -13,6 +13,8 @@ needs=(
   grpc_python_plugin:protobuf-compiler-grpc
   /usr/bin/chromium:chromium
   /usr/lib/python3/dist-packages/grpc:python3-grpcio
+  /usr/lib/python3/dist-packages/jsonrpclib:python3-jsonrpclib-pelix
+  /usr/lib/python3/dist-packages/jsonschema:python3-jsonschema
   gcc:gcc
   systemd-analyze:systemd
   script:bsdutils
