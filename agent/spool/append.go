@@ -201,11 +201,21 @@ func (s *Spool) seal() {
 	s.removeDone()
 }
 
+// ageNow is the time that ages are measured to: Now, or what Now would be had it
+// not been set ahead since the spool was opened.
+func (s *Spool) ageNow() time.Time {
+	now, passed := s.opts.Now(), s.openedAt.Add(s.opts.elapsed()-s.openedAfter)
+	if now.UnixMilli() > passed.UnixMilli() {
+		return passed
+	}
+	return now
+}
+
 // dropAged drops the segments whose records are all older than MaxAge. Of a
 // segment that is not the newest it takes the time at which the next one was begun
 // for that of the last record.
 func (s *Spool) dropAged() {
-	limit := s.opts.Now().Add(-s.opts.MaxAge).UnixMilli()
+	limit := s.ageNow().Add(-s.opts.MaxAge).UnixMilli()
 	for len(s.segments) > 0 {
 		last := s.newest().lastTime
 		if len(s.segments) > 1 {

@@ -103,6 +103,51 @@ func TestBudgetOfAge(t *testing.T) {
 	}
 }
 
+// TestClockSetAhead sets the clock days ahead, and back, while time goes on as it
+// does: that alone makes nothing old.
+func TestClockSetAhead(t *testing.T) {
+	const day = 24 * time.Hour
+	var clock fakeClock
+	var passed time.Duration
+	s := openSpool(t, Options{Dir: t.TempDir(), MaxAge: day, SegmentBytes: 100, Now: clock.now, elapsed: func() time.Duration { return passed }})
+	now, skew := 1000*day, time.Duration(0)
+	appended := uint64(0)
+	after := func(d time.Duration) {
+		t.Helper()
+		now, passed = now+d, passed+d
+		clock.ms.Store((now + skew).Milliseconds())
+		if _, err := s.Append(clock.ms.Load(), []byte("record")); err != nil {
+			t.Fatal(err)
+		}
+		appended++
+	}
+	s.openedAt = time.UnixMilli(now.Milliseconds())
+	for range 10 {
+		after(time.Minute)
+	}
+	for _, set := range []time.Duration{3 * day, 0, 300 * day, -2 * day, 0} {
+		skew = set
+		after(time.Minute)
+		mustRead(t, s, 0, 0, 0)
+		if got := s.Stats(); got.Dropped != 0 || got.Records != appended {
+			t.Fatalf("%+v with the clock %s ahead, want all of %d records", got, set, appended)
+		}
+	}
+	after(2 * day)
+	after(time.Minute)
+	if got := s.Stats(); got.Dropped == 0 {
+		t.Errorf("%+v, want what is two days old dropped", got)
+	}
+}
+
+func TestSinceBootRuns(t *testing.T) {
+	first := sinceBoot()
+	time.Sleep(time.Millisecond)
+	if second := sinceBoot(); second-first < time.Millisecond || second-first > time.Minute {
+		t.Errorf("%s after %s", second, first)
+	}
+}
+
 // TestDropWhileReading drops a segment between two reads of the same reader, and
 // while it is pinned.
 func TestDropWhileReading(t *testing.T) {

@@ -50,7 +50,9 @@ type Options struct {
 	MaxBytes int64
 	// MaxAge bounds the age of records, by the time that Append was given and
 	// the clock of Now; 0 means DefaultMaxAge. A segment goes when all of it is
-	// older, so a record can stay a sixteenth of MaxAge longer.
+	// older, so a record can stay a sixteenth of MaxAge longer. Where that clock
+	// is set ahead while the spool is open, only the time that has really passed
+	// counts: nothing is dropped because a clock was wrong.
 	MaxAge time.Duration
 	// SegmentBytes is the size at which a new segment is begun, at most 64 MiB
 	// and a quarter of MaxBytes; 0 means DefaultSegmentBytes. A segment is what
@@ -64,8 +66,11 @@ type Options struct {
 	// Logger is told of damage, drops and failing disks, at most once in ten
 	// seconds each; nil discards.
 	Logger *slog.Logger
-	// Now is the clock that MaxAge is measured with; nil means time.Now.
+	// Now is the clock that MaxAge is measured with; nil means time.Now. One that
+	// is given is taken at its word, also where it is set ahead.
 	Now func() time.Time
+	// elapsed is the time since some moment, whatever is done to Now.
+	elapsed func() time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -87,6 +92,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+		if o.elapsed == nil {
+			o.elapsed = sinceBoot
+		}
+	}
+	if o.elapsed == nil {
+		o.elapsed = func() time.Duration { return time.Duration(o.Now().UnixNano()) }
 	}
 	return o
 }
@@ -114,6 +125,10 @@ type Record struct {
 type Spool struct {
 	opts Options
 	lock *os.File
+	// openedAt and openedAfter are Options.Now and its true clock when the spool
+	// was opened.
+	openedAt    time.Time
+	openedAfter time.Duration
 
 	mu       sync.Mutex
 	closed   bool
@@ -161,6 +176,7 @@ func Open(opts Options) (*Spool, error) {
 	s := &Spool{
 		opts:     opts,
 		lock:     lock,
+		openedAt: opts.Now(), openedAfter: opts.elapsed(),
 		dirty:    make(chan struct{}, 1),
 		stopSync: make(chan struct{}),
 		syncDone: make(chan struct{}),

@@ -1,0 +1,6 @@
+package spool
+
+import "time"
+
+// started begins Go's own clock that nobody sets.
+var started = time.Now()
