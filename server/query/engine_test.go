@@ -132,6 +132,8 @@ func TestParseError(t *testing.T) {
 	f("sum(\n  cpu\n", 3, 1, "")
 	f("# größer\ncpu}", 2, 4, "}")
 	f(`rate(cpu)`, 1, 6, "cpu")
+	f(`(cpu))`, 1, 6, ")")
+	f(`cpu[5m]]`, 1, 8, "]")
 	f(`unknown_function(cpu)`, 1, 1, "unknown_function")
 	f(``, 1, 1, "")
 	if _, err := e.Range(context.Background(), `cpu{`, begin, begin, time.Second); err == nil {

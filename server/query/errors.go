@@ -32,6 +32,11 @@ func (e *ParseError) Error() string {
 func newParseError(expr string, err parser.ParseErr) *ParseError {
 	start := min(max(0, int(err.PositionRange.Start)), len(expr))
 	end := min(max(start, int(err.PositionRange.End)), len(expr))
+	// Of a bracket too many the parser may name the place behind it.
+	_, extra, isExtra := strings.Cut(strings.TrimSuffix(err.Err.Error(), "'"), "unexpected right parenthesis '")
+	if isExtra && !strings.HasPrefix(expr[start:], extra) && strings.HasSuffix(expr[:start], extra) {
+		start, end = start-len(extra), start
+	}
 	before := expr[:start]
 	line := strings.LastIndexByte(before, '\n') + 1
 	return &ParseError{

@@ -96,6 +96,13 @@ export class Column {
     }
     return min <= max ? [min, max] : undefined;
   }
+
+  /** mean returns the mean of the points from one time to another, if there are any. */
+  mean(from: number, to: number): number | undefined {
+    const first = lastAt(this.times, from - 1e-6) + 1;
+    const values = this.averages.slice(first, lastAt(this.times, to) + 1);
+    return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+  }
 }
 
 /** lastAt returns the index of the last time that is not after one, or -1. */

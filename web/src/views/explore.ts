@@ -2,15 +2,16 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Api } from "../api/client.js";
 import { failureOf } from "../api/failure.js";
 import type { FeedEvent } from "../api/feed.js";
-import { seriesFrom } from "../api/series.js";
+import { selectorOf, seriesFrom } from "../api/series.js";
 import { Chart, palette } from "../charts/chart.js";
 import { fromZero } from "../charts/range.js";
 import { Column } from "../state/columns.js";
-import { offers, placeOf, remembered, wordAt, type Names } from "../state/expression.js";
+import { placeOf, remembered, type Known } from "../state/expression.js";
 import { between, scaled, TimeRange, windowOf } from "../state/range.js";
 import { store, stored } from "../state/settings.js";
 import type { PageState } from "../state/page.js";
 import { address } from "./address.js";
+import { Completion } from "./completion.js";
 import { copyMenu } from "./copymenu.js";
 import { byId, element, setText } from "./dom.js";
 import { moment, withUnit } from "./format.js";
@@ -32,15 +33,6 @@ export class ExploreView {
     autocapitalize: "off",
     "aria-label": "PromQL expression",
     "aria-describedby": "query-hint",
-    "aria-haspopup": "listbox",
-    "aria-controls": "offers",
-    "aria-autocomplete": "list",
-  });
-  readonly #offers = element("ul", "offers", [], {
-    id: "offers",
-    role: "listbox",
-    "aria-label": "Completions",
-    hidden: "",
   });
   readonly #wrong = element("div", "wrong", [], { role: "alert" });
   readonly #told = element("p", "told", [], { role: "status" });
@@ -50,8 +42,9 @@ export class ExploreView {
   readonly #chart: Chart;
   readonly #bar: RangeBar;
   readonly #now: () => number;
-  #names: Names = { metrics: [], labels: [] };
-  #chosen = 0;
+  readonly #completion: Completion;
+  #known: Known = { metrics: [] };
+  readonly #values = new Map<string, Promise<string[]>>();
   #columns: Column[] = [];
   #pointed: number | null = null;
   #call: AbortController | undefined;
@@ -91,6 +84,10 @@ export class ExploreView {
         },
         back: () => this.range.back(),
       },
+    });
+    this.#completion = new Completion(this.input, {
+      known: () => this.#known,
+      values: (label, metric) => this.#valuesOf(label, metric),
     });
     this.#build(canvas);
     this.input.value = new URLSearchParams(location.search).get("query") ?? this.#history()[0] ?? first;
@@ -137,19 +134,28 @@ export class ExploreView {
   #build(canvas: HTMLElement): void {
     const run = element("button", "", ["Run"], { type: "submit" });
     const form = element("form", "query", [
-      element("div", "box", [this.input, this.#offers]),
+      element("div", "box", [this.input, this.#completion.list]),
       run,
-      element("p", "unseen", ["Enter runs it, Shift and Enter begins a line, Tab takes a completion."], {
-        id: "query-hint",
-      }),
+      element(
+        "p",
+        "unseen",
+        ["Enter runs it, Shift and Enter begins a line, Tab takes a completion, Control and Space offers some."],
+        {
+          id: "query-hint",
+        },
+      ),
     ]);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#run();
     });
-    this.input.addEventListener("input", () => this.#offer());
-    this.input.addEventListener("blur", () => this.#close());
-    this.input.addEventListener("keydown", (event) => this.#key(event));
+    this.input.addEventListener("keydown", (event) => {
+      if (this.#completion.key(event)) event.preventDefault();
+      else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+        event.preventDefault();
+        this.#run();
+      }
+    });
     this.#past.addEventListener("change", () => {
       this.input.value = this.#past.value;
       this.#run();
@@ -184,7 +190,7 @@ export class ExploreView {
   }
 
   #run(): void {
-    this.#close();
+    this.#completion.close();
     const expression = this.input.value.trim();
     if (expression === "") return;
     this.#expression = expression;
@@ -261,7 +267,14 @@ export class ExploreView {
     } catch (error) {
       if (call.signal.aborted) return;
       this.#failed = true; // asked again when it is changed, or when the server is back
-      this.#point(expression, failureOf(error).reason);
+      const { refused, reason } = failureOf(error);
+      this.#point(expression, reason);
+      if (refused) {
+        // What is left of another query would be taken for the answer to this one.
+        this.#columns = [];
+        setText(this.#told, "");
+        this.#list();
+      }
     }
     if (this.#call === call) this.#call = undefined;
     this.redraw();
@@ -272,8 +285,9 @@ export class ExploreView {
     const place = placeOf(expression, reason);
     const parts: Node[] = [element("p", "", [reason])];
     if (place !== undefined) {
-      const at = element("mark", "", [expression.slice(place, place + 1) || " "]);
-      parts.push(element("pre", "", [expression.slice(0, place), at, expression.slice(place + 1)]));
+      const [from, to] = place;
+      const at = element("mark", "", [expression.slice(from, to) || " "]);
+      parts.push(element("pre", "", [expression.slice(0, from), at, expression.slice(to)]));
     }
     this.#wrong.replaceChildren(...parts);
   }
@@ -304,62 +318,47 @@ export class ExploreView {
   async #learn(): Promise<void> {
     try {
       const { metrics } = await this.api.query.listMetrics({});
-      const labels = new Set(["hostname", ...metrics.flatMap((metric) => metric.labels)]);
-      this.#names = { metrics: metrics.map((metric) => metric.name), labels: [...labels].sort() };
+      const about = (unit: string, help: string) => [unit, help].filter((part) => part !== "").join(", ");
+      this.#known = {
+        metrics: metrics
+          .map(({ name, unit, help, labels }) => ({ name, about: about(unit, help), labels }))
+          .sort((a, b) => (a.name < b.name ? -1 : 1)),
+      };
     } catch {
       // The language alone is offered.
     }
   }
 
-  #offer(): void {
-    const word = wordAt(this.input.value, this.input.selectionStart);
-    const found = word === undefined ? [] : offers(word, this.#names);
-    this.#chosen = 0;
-    this.#offers.replaceChildren(
-      ...found.map((name, i) => {
-        const item = element("li", "", [name], { role: "option", id: `offer-${i}` });
-        item.addEventListener("mousedown", (event) => {
-          event.preventDefault(); // the box keeps the keyboard
-          this.#take(i);
-        });
-        return item;
-      }),
-    );
-    this.#offers.hidden = found.length === 0;
-    this.#mark();
+  /** valuesOf returns the values that a label has at the end of the range, asked for once. */
+  #valuesOf(label: string, metric: string | undefined): Promise<string[]> {
+    const key = `${label} ${metric ?? ""}`;
+    let values = this.#values.get(key);
+    if (values === undefined) {
+      values = this.#askValues(label, metric).catch(() => {
+        this.#values.delete(key);
+        return [];
+      });
+      this.#values.set(key, values);
+      // Hosts come and go.
+      setTimeout(() => this.#values.delete(key), 60_000);
+    }
+    return values;
   }
 
-  #mark(): void {
-    for (const [i, item] of [...this.#offers.children].entries())
-      item.setAttribute("aria-selected", String(i === this.#chosen));
-    if (this.#offers.hidden) this.input.removeAttribute("aria-activedescendant");
-    else this.input.setAttribute("aria-activedescendant", `offer-${this.#chosen}`);
-  }
-
-  #close(): void {
-    this.#offers.hidden = true;
-    this.#mark();
-  }
-
-  #take(i: number): void {
-    const word = wordAt(this.input.value, this.input.selectionStart);
-    const name = this.#offers.children[i]?.textContent ?? "";
-    if (word !== undefined && name !== "") this.input.setRangeText(name, word.start, this.input.selectionStart, "end");
-    this.#close();
-  }
-
-  #key(event: KeyboardEvent): void {
-    const open = !this.#offers.hidden;
-    const count = this.#offers.children.length;
-    if (event.key === "Enter" && !event.shiftKey) this.#run();
-    else if (open && event.key === "Tab" && !event.shiftKey) this.#take(this.#chosen);
-    else if (open && event.key === "ArrowDown") this.#chosen = (this.#chosen + 1) % count;
-    else if (open && event.key === "ArrowUp") this.#chosen = (this.#chosen + count - 1) % count;
-    else if (open && event.key === "Escape") {
-      this.#close();
-      event.stopPropagation();
-    } else return;
-    this.#mark();
-    event.preventDefault();
+  async #askValues(label: string, metric: string | undefined): Promise<string[]> {
+    if (label === "hostname" && metric === undefined) {
+      const { hosts } = await this.api.query.listHosts({});
+      return hosts.map((host) => host.hostname);
+    }
+    if (label === "__name__") return this.#known.metrics.map(({ name }) => name);
+    // Of all metrics only those are asked that have the label.
+    const having = this.#known.metrics.filter(({ labels }) => labels.includes(label)).map(({ name }) => name);
+    const selector = metric ?? selectorOf(having, []);
+    const { series } = await this.api.query.queryPromQL({
+      query: `group by (${label}) (${selector})`,
+      time: timestampFromMs(Math.round(this.#window()[1] * 1000)),
+    });
+    const names = new Intl.Collator(undefined, { numeric: true });
+    return series.flatMap(({ labels }) => labels[label] ?? []).sort(names.compare);
   }
 }

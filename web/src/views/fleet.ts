@@ -173,6 +173,8 @@ export class FleetView {
     const width = this.#list.clientWidth;
     const tiles = this.#isGrid || width < 760;
     this.#list.dataset["view"] = tiles ? "grid" : "table";
+    // Where there is no room for rows there is nothing to choose.
+    this.#grid.hidden = width < 760;
     return tiles ? { columns: Math.max(1, Math.floor(width / 320)), height: 196 } : { columns: 1, height: 66 };
   }
 

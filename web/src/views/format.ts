@@ -146,6 +146,21 @@ export function moment(seconds: number, span: number, locale?: string): string {
   return timeFormat(how, locale).format(seconds * 1000);
 }
 
+/** period writes from when to when, with the day where it is not today's and the year where it is not this one. */
+export function period(from: number, to: number, now: number, locale?: string): string {
+  const isAs = (how: Intl.DateTimeFormatOptions) => {
+    const texts = [from, to, now].map((seconds) => timeFormat(how, locale).format(seconds * 1000));
+    return texts.every((text) => text === texts[2]);
+  };
+  const isThisYear = isAs({ year: "numeric" });
+  const how = {
+    ...(isThisYear && isAs(toTheDay) ? {} : toTheDay),
+    ...(isThisYear ? {} : ({ year: "numeric" } as const)),
+    ...(to - from <= 7_200 ? toTheSecond : toTheMinute),
+  };
+  return timeFormat(how, locale).formatRange(from * 1000, to * 1000);
+}
+
 /** timeTicks writes the times below an axis whose marks are step seconds apart. */
 export function timeTicks(values: number[], step: number, locale?: string): string[] {
   const how = step < 60 ? toTheSecond : step < 86_400 ? toTheMinute : toTheDay;

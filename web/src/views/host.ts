@@ -22,6 +22,9 @@ export class HostView {
   readonly #known = new Set<string>();
   readonly #keys = new Map<Series, string>();
   readonly #groups = element("div", "groups");
+  /** What stands in the place of the charts where there are none. */
+  readonly #nothing = element("section", "nothing", [], { hidden: "", "aria-label": "Nothing to show" });
+  readonly #shown: readonly HTMLElement[];
   #about = new Map<string, { unit: string; help: string }>();
   #described = false;
   #opened = false;
@@ -68,7 +71,8 @@ export class HostView {
         "aria-label": "Vital signs",
       },
     );
-    byId("main").append(this.#bar.element, monitor, this.#groups);
+    this.#shown = [this.#bar.element, monitor, this.#groups];
+    byId("main").append(this.#nothing, ...this.#shown);
     addEventListener("popstate", () => this.range.reread());
   }
 
@@ -118,10 +122,23 @@ export class HostView {
   /** draw shows the view as it is now. */
   draw(now: number): void {
     const phase = this.state.phase(now);
+    this.#refuse(phase === "error" && this.state.observed === undefined ? (this.state.failure?.reason ?? "") : "");
     this.#bar.draw();
     for (const strip of this.#strips) strip.draw(phase);
     for (const panel of this.#panels.values()) panel.draw();
     for (const shown of this.#all()) shown.plot.refresh();
+  }
+
+  /** refuse shows why there is nothing to draw, instead of charts without an end to wait for. */
+  #refuse(why: string): void {
+    if (this.#nothing.hidden === (why === "")) return;
+    this.#nothing.hidden = why === "";
+    for (const part of this.#shown) part.hidden = why !== "";
+    this.#nothing.replaceChildren(
+      element("h2", "", ["Nothing to show"]),
+      element("p", "", [why]),
+      element("p", "", [element("a", "button", ["All hosts"], { href: "/" })]),
+    );
   }
 
   /** recolour follows the colour scheme and the way in which times are written. */

@@ -1,6 +1,6 @@
 import { presets, windowOf, type TimeRange } from "../state/range.js";
 import { element, setText } from "./dom.js";
-import { moment } from "./format.js";
+import { period } from "./format.js";
 
 /** RangeBar is the buttons that choose how much time is shown. */
 export class RangeBar {
@@ -40,8 +40,6 @@ export class RangeBar {
     const [from, to] = windowOf(range, this.now());
     const fixed = !("last" in range);
     this.#back.hidden = !fixed;
-    // Times of different days are told apart.
-    const span = new Date(from * 1000).toDateString() === new Date(to * 1000).toDateString() ? 0 : Infinity;
-    setText(this.#text, fixed ? `${moment(from, span)} – ${moment(to, span)}` : "");
+    setText(this.#text, fixed ? period(from, to, this.now()) : "");
   }
 }

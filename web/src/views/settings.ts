@@ -73,15 +73,21 @@ function choice<K extends string>(
 
 /** The columns of the table of costs, and what stands in them. */
 const columns: readonly (readonly [title: string, text: (usage: Usage) => string])[] = [
-  ["Calls", ({ calls }) => withUnit(calls, "count")],
-  ["Last", ({ last }) => duration(last.milliseconds)],
-  ["Mean", ({ calls, total }) => duration(total.milliseconds / Math.max(calls, 1))],
-  ["Last sent", ({ last }) => withUnit(last.sent, "bytes")],
-  ["Last received", ({ last }) => withUnit(last.received, "bytes")],
+  ["calls", ({ calls }) => withUnit(calls, "count")],
+  ["time", ({ last }) => duration(last.milliseconds)],
+  ["sent", ({ last }) => withUnit(last.sent, "bytes")],
+  ["received", ({ last }) => withUnit(last.received, "bytes")],
   ["unpacked", ({ last }) => withUnit(last.unpacked, "bytes")],
-  ["All sent", ({ total }) => withUnit(total.sent, "bytes")],
-  ["All received", ({ total }) => withUnit(total.received, "bytes")],
+  ["mean time", ({ calls, total }) => duration(total.milliseconds / Math.max(calls, 1))],
+  ["sent", ({ total }) => withUnit(total.sent, "bytes")],
+  ["received", ({ total }) => withUnit(total.received, "bytes")],
   ["unpacked", ({ total }) => withUnit(total.unpacked, "bytes")],
+];
+/** What the columns are about: how many of them, and of which calls. */
+const spans: readonly (readonly [count: number, title: string])[] = [
+  [3, ""],
+  [4, "Last call"],
+  [4, "All calls"],
 ];
 
 /** Costs is the table of what the calls of this tab have cost. */
@@ -91,12 +97,14 @@ class Costs {
   readonly element: HTMLElement;
 
   constructor() {
-    const heads = ["Request", "Over", ...columns.map(([title]) => title)];
-    const head = element(
-      "tr",
-      "",
-      heads.map((title) => element("th", "", [title], { scope: "col" })),
+    const titles = ["request", "over", ...columns.map(([title]) => title)];
+    const about = spans.map(([count, title]) =>
+      title === ""
+        ? element("td", "", [], { colspan: String(count) })
+        : element("th", "", [title], { colspan: String(count), scope: "colgroup" }),
     );
+    const heads = titles.map((title) => element("th", "", [title], { scope: "col" }));
+    const head = [element("tr", "", about), element("tr", "", heads)];
     this.element = element("section", "costs", [
       element("h3", "", ["What this tab's calls cost"]),
       element(
@@ -105,7 +113,7 @@ class Costs {
         [
           element("table", "", [
             element("caption", "", ["Bytes and time by request and protocol"]),
-            element("thead", "", [head]),
+            element("thead", "", head),
             this.#body,
           ]),
         ],

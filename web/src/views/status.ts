@@ -53,7 +53,7 @@ function meaningOf(phase: Phase, reason: string, asked: string): string {
     case "error":
       return asked === ""
         ? `${reason} See the server's log, then reload this page.`
-        : `${reason} Correct the host in this page's address, or follow the logo to all hosts.`;
+        : `${reason} Correct the host in this page's address, or go to all hosts.`;
   }
 }
 

@@ -13,6 +13,8 @@ export class Strip {
   readonly #value = element("span", "value", ["–"]);
   readonly #unit = element("span", "unit");
   readonly #range = element("p", "extent");
+  /** What the chart shows, for those who do not see it: in this range the last, least, greatest and mean value. */
+  readonly #cells = [0, 1, 2, 3].map(() => element("td", ""));
   #pointed: number | null = null;
   #last: { value: number; unit: string } | undefined;
 
@@ -26,13 +28,21 @@ export class Strip {
     });
     const id = `metric-${spec.id}`;
     const about = element("div", "about", [
-      element("h2", "", [spec.title], { id }),
+      element("div", "title", [
+        element("h2", "", [spec.title], { id }),
+        copyMenu(spec.title, { what: "history", question: () => this.plot.request }),
+      ]),
       element("p", "help", [spec.help]),
-      copyMenu(spec.title, { what: "history", question: () => this.plot.request }),
       this.#range,
     ]);
     const now = element("p", "now", [this.#value, " ", this.#unit]);
-    this.element = element("article", "strip", [about, this.plot.element, now], {
+    const heads = ["Last", "Least", "Most", "Mean"].map((text) => element("th", "", [text], { scope: "col" }));
+    const table = element("table", "unseen", [
+      element("caption", "", [`${spec.title}: values in this range`]),
+      element("thead", "", [element("tr", "", heads)]),
+      element("tbody", "", [element("tr", "", this.#cells)]),
+    ]);
+    this.element = element("article", "strip", [about, this.plot.element, now, table], {
       "aria-labelledby": id,
       "data-metric": spec.id,
     });
@@ -65,6 +75,13 @@ export class Strip {
     const [from, to] = windowOf(this.context.range(), this.context.now());
     const [column] = plot.columns();
     const bounds = column?.bounds(from, to);
+    const mean = column?.mean(from, to);
+    for (const [i, value] of [
+      column?.at(to) ?? column?.averages.at(-1),
+      ...(bounds ?? [undefined, undefined]),
+      mean,
+    ].entries())
+      setText(this.#cells[i]!, value === undefined || bounds === undefined ? "–" : withUnit(value, plot.unit));
     if (bounds === undefined) {
       setText(this.#range, "");
       plot.element.setAttribute("aria-label", `${spec.title}: no samples`);

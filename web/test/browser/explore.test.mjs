@@ -14,10 +14,28 @@ test("explore completes names, draws a result, and points at what is wrong", asy
   await until("the names to be known", async () => {
     await box.fill("");
     await box.pressSequentially("memory_av");
-    return page.getByRole("option", { name: "memory_available", exact: true }).isVisible();
+    return page.getByRole("option", { name: /^memory_available/ }).isVisible();
   });
   await page.keyboard.press("Tab");
   assert.equal(await box.inputValue(), "memory_available");
+  const offered = () => page.getByRole("option").locator("span:first-child").allTextContents();
+  await box.pressSequentially(" + cpu_core{");
+  await until("the labels of the metric", async () => (await offered()).join() === "core,hostname" || offered());
+  await page.keyboard.press("Tab");
+  await until("the values of the label", async () => (await offered())[0] === "0" || offered());
+  await page.keyboard.press("Escape");
+  await box.pressSequentially('0", ho');
+  await page.keyboard.press("Tab");
+  await until("the hosts", async () => (await offered()).join() === hostname || offered());
+  await page.keyboard.press("Tab");
+  assert.equal(await box.inputValue(), `memory_available + cpu_core{core="0", hostname="${hostname}"`);
+  await box.fill("");
+  await page.keyboard.press("Control+Space");
+  await until(
+    "the metrics, before a letter is typed",
+    async () => (await offered())[0]?.startsWith("agent_") || offered(),
+  );
+  await box.pressSequentially("memory_available");
   await page.keyboard.type(" * 2");
   await page.keyboard.press("Enter");
   assert.equal(rangeOf(page).query, "memory_available * 2");
@@ -40,6 +58,13 @@ test("explore completes names, draws a result, and points at what is wrong", asy
   }
   await page.locator(".past select").selectOption("memory_available * 2");
   await until("no error", async () => (await page.locator(".wrong mark").count()) === 0);
+  await box.fill("(cpu))");
+  await page.keyboard.press("Enter");
+  await until(
+    "the bracket that is one too many",
+    async () => (await page.locator(".wrong mark").textContent()) === ")",
+  );
+  assert.equal(await result.locator("tbody tr").count(), 0, "nothing is left of the result before");
 });
 
 quiet();

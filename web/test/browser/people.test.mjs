@@ -64,7 +64,7 @@ test("the protocol can be chosen, takes hold at once, is remembered, and its cos
     for (const method of ["QueryRange", "Subscribe"])
       await until(`the cost of ${method} over ${wire}`, async () => {
         const cells = await row(method, wire).locator("td").allTextContents();
-        const [, calls, last, , sent, received, unpacked] = cells;
+        const [, calls, last, sent, received, unpacked] = cells;
         const counted = [calls, last, sent, received, unpacked].every((cell) => /^[\d.,]*[1-9]/.test(cell ?? ""));
         // Connect's answers are packed on the way, and nothing else is.
         const packed = method === "QueryRange" && wire !== "gRPC-Web";

@@ -137,3 +137,11 @@ test("a sample between gaps is found, so that it can be drawn", () => {
   f([null, 0, undefined, null], [1]);
   f([1, undefined, 2], []);
 });
+
+test("the mean is that of the points in the range", () => {
+  const column = new Column({ type: "cpu", host: "a", labels: {}, unit: "percent" });
+  for (const [i, value] of [1, 2, 6, 100].entries()) column.append(10 + i, value);
+  assert.equal(column.mean(10, 12), 3);
+  assert.equal(column.mean(12.5, 13), 100);
+  assert.equal(column.mean(20, 30), undefined);
+});

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { groups, heroes, isCustom, labelsOf } from "../../src/charts/catalog.js";
 import { amountRange, fromZero, percentRange } from "../../src/charts/range.js";
 import { commandsOf, type Commands, type Question } from "../../src/views/commands.js";
-import { age, clock, decimalsOf, quantity, ticks, timeTicks, withUnit } from "../../src/views/format.js";
+import { age, clock, decimalsOf, period, quantity, ticks, timeTicks, withUnit } from "../../src/views/format.js";
 
 test("quantities are written as the locale does", () => {
   const f = (value: number, unit: string, locale: string, want: [string, string]) => {
@@ -36,6 +36,20 @@ test("times of day have seconds, ages have one unit", () => {
   f(120_000, "2 min");
   f(7_200_000, "2 hr");
   f(172_800_000, "2 days");
+});
+
+test("a period names the day and the year where they are not today's", () => {
+  const now = Date.UTC(2026, 6, 15, 12) / 1000;
+  const f = (from: number, to: number, has: RegExp, not: RegExp) => {
+    const text = period(from, to, now, "en");
+    assert.match(text, has);
+    assert.doesNotMatch(text, not);
+  };
+  f(now - 600, now - 300, /:\d\d:\d\d/, /Jul|2026/);
+  f(now - 9_000, now - 300, /\d:\d\d/, /Jul|2026|:\d\d:\d\d/);
+  f(now - 5 * 86_400, now, /Jul.*Jul/, /2026/);
+  f(now - 400 * 86_400, now, /2025.*2026/, /:\d\d:\d\d/);
+  f(1e9, 1e9 + 60, /Sep.*2001.*:\d\d:\d\d/, /2026/);
 });
 
 test("an axis is written in one step of its unit", () => {
