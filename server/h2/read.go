@@ -126,9 +126,9 @@ func (c *conn) onReset(f *http2.RSTStreamFrame) error {
 		if c.idle(f.StreamID) {
 			return connError{http2.ErrCodeProtocol, "RST_STREAM for a stream that was never opened"}
 		}
-		return nil // it has crossed our own end of the stream
+		c.closed.forget(f.StreamID) // it has crossed our own; but no more may come after it
+		return nil
 	}
-	c.closed.add(f.StreamID, false)
 	st.abort(resetError{f.ErrCode})
 	if !c.allowed.resets.spend(c.lastRead) {
 		return tooMany("streams opened and reset")
@@ -174,6 +174,15 @@ func (m *memory) add(id uint32, ours bool) {
 	}
 	m.ids[m.next], m.ours[m.next] = id, ours
 	m.next = (m.next + 1) % closedMemory
+}
+
+// forget takes back that we reset a stream: the peer has done so too, and knows.
+func (m *memory) forget(id uint32) {
+	for i, known := range m.ids {
+		if known == id {
+			m.ours[i] = false
+		}
+	}
 }
 
 // find reports whether a stream is remembered, and whether it was reset by us.
