@@ -157,3 +157,17 @@ func (p *peer) wantGoAway(code http2.ErrCode, reason string) {
 		p.s.t.Errorf("the connection ended with %v %q, want %s and %q", last, said, code, reason)
 	}
 }
+
+// tcp opens a bare connection.
+func (s *server) tcp() net.Conn {
+	s.t.Helper()
+	conn, err := new(net.Dialer).DialContext(s.t.Context(), "tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		s.t.Fatal(err)
+	}
+	return conn
+}

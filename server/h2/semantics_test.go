@@ -128,7 +128,7 @@ func TestInformation(t *testing.T) {
 	}}
 	req := s.request("GET", "/", nil)
 	res, _ := s.do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
-	if res.StatusCode != 202 || !slices.Equal(got, []int{103, 102}) {
+	if res.StatusCode != http.StatusAccepted || !slices.Equal(got, []int{103, 102}) {
 		t.Errorf("%s after %v", res.Status, got)
 	}
 }
@@ -361,7 +361,7 @@ func TestBaseContextEnds(t *testing.T) {
 		hs.BaseContext = func(net.Listener) context.Context { return base }
 	})
 	go func() { <-began; cancel() }()
-	if res, _ := s.do(s.request("GET", "/", nil)); res.StatusCode != 200 {
+	if res, _ := s.do(s.request("GET", "/", nil)); res.StatusCode != http.StatusOK {
 		t.Error(res.Status)
 	}
 }

@@ -15,7 +15,11 @@ import (
 func (c *conn) received() {
 	at := now()
 	c.mu.Lock()
-	c.lastRead, c.pingSent, c.shrunk = at, 0, false
+	c.lastRead, c.pingSent = at, 0
+	if c.shrunk {
+		c.shrunk = false
+		c.watch() // the timer has been left to sleep
+	}
 	c.mu.Unlock()
 }
 
@@ -58,7 +62,7 @@ func (c *conn) onTimer() {
 		return
 	}
 	next := c.tick
-	if len(c.streams) == 0 && c.shrunk && c.gotSettings && !c.dying && c.draining == 0 {
+	if len(c.streams) == 0 && c.shrunk && c.gotSettings && c.inHeader == 0 && !c.dying && c.draining == 0 {
 		next = c.quiet(at)
 	}
 	c.timerDue = at.add(next)
