@@ -7,7 +7,6 @@
   const canvasLine = CanvasRenderingContext2D.prototype;
   const pathLine = Path2D.prototype;
   const own = { stroke: canvasLine.stroke, begin: canvasLine.beginPath, line: canvasLine.lineTo, path: pathLine.lineTo };
-  const fetched = globalThis.fetch;
 
   const probe = {
     longTasks: [],
@@ -72,7 +71,6 @@
     canvasLine.stroke = own.stroke;
     canvasLine.beginPath = own.begin;
     canvasLine.lineTo = own.line;
-    globalThis.fetch = fetched;
     removeEventListener("mouseup", probe.onRelease, true);
   };
 
@@ -100,20 +98,23 @@
   probe.zoom = () => {
     probe.watch();
     probe.released = probe.asked = probe.answered = probe.lastAnswer = 0;
-    globalThis.fetch = (input, init) => {
-      const call = fetched(input, init);
-      const url = typeof input === "string" ? input : (input.url ?? String(input));
-      if (probe.released > 0 && url.includes("/QueryRange")) {
-        probe.asked++;
-        call.catch(() => probe.answered++);
-      }
-      return call;
-    };
     probe.onRelease = ({ timeStamp }) => {
       probe.released = timeStamp;
       probe.redrawn.clear();
     };
     addEventListener("mouseup", probe.onRelease, { capture: true, once: true });
+  };
+
+  const fetched = globalThis.fetch;
+  // From the start on, for a page may keep the function.
+  globalThis.fetch = (input, init) => {
+    const call = fetched(input, init);
+    const url = input instanceof Request ? input.url : String(input);
+    if (probe.released > 0 && url.includes("/QueryRange")) {
+      probe.asked++;
+      call.catch(() => probe.answered++);
+    }
+    return call;
   };
 
   new PerformanceObserver((list) => {

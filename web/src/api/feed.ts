@@ -63,6 +63,13 @@ export interface Feed {
   pauses: Pauses;
 }
 
+/**
+ * After so many seconds history is to be asked for again when a stream is back:
+ * after an outage an agent sends what is new first and what it kept meanwhile
+ * then, and that comes by no stream.
+ */
+export const askAgainAfter: readonly number[] = [3, 8, 20, 60];
+
 /** How often the server is asked for its health and its hosts, in milliseconds. */
 const askEvery = 5_000;
 /** How often samples are asked for where there may be no stream. */

@@ -33,6 +33,12 @@ export class Column {
     return true;
   }
 
+  /** hold takes in a live sample and lets go of all others. */
+  hold(time: number, value: number): void {
+    if (!this.append(time, value) || this.times.length === 1) return;
+    for (const values of [this.times, this.averages, this.minima, this.maxima]) values.splice(0, values.length - 1);
+  }
+
   #set(i: number, value: number): void {
     this.averages[i] = value;
     this.minima[i] = value;

@@ -23,6 +23,8 @@ export const fleetSpan = 300;
 /** Vitals is the four of one host over the last minutes. */
 export class Vitals {
   readonly columns: Record<Vital, Column>;
+  /** Whether the last minutes are kept; of a host that nobody looks at the newest values will do. */
+  kept = true;
   #memoryTotal: number | undefined;
   #diskTotal: number | undefined;
   readonly #traffic = new Map<string, number>();
@@ -74,6 +76,10 @@ export class Vitals {
 
   #append(vital: Vital, time: number, value: number): void {
     const column = this.columns[vital];
+    if (!this.kept) {
+      column.hold(time, value);
+      return;
+    }
     column.append(time, value);
     column.forget(time - fleetSpan - 10);
   }

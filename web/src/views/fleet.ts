@@ -1,5 +1,5 @@
 import type { Api } from "../api/client.js";
-import type { FeedEvent, Host } from "../api/feed.js";
+import { askAgainAfter, type FeedEvent, type Host } from "../api/feed.js";
 import { historyOf } from "../api/history.js";
 import { selectorOf } from "../api/series.js";
 import { filterOf, orders, sorted, type Order } from "../state/filter.js";
@@ -47,6 +47,7 @@ export class FleetView {
   readonly #vitals = new Map<string, Vitals>();
   readonly #recalled = new Set<string>();
   #asking = false;
+  #opened = false;
   #inSight: string[] = [];
   #shown: Host[] = [];
   #sorted = 0;
@@ -88,18 +89,29 @@ export class FleetView {
 
   /** apply takes in an event after the page's state has. */
   apply(event: FeedEvent): void {
-    if (event.kind === "open") this.#recalled.clear();
+    if (event.kind === "open") {
+      this.#recalled.clear();
+      if (this.#opened) for (const seconds of askAgainAfter) setTimeout(() => this.catchUp(), seconds * 1000);
+      this.#opened = true;
+    }
     if (event.kind === "hosts") this.#sort();
     if (event.kind !== "samples") return;
     for (const { time, ids, values } of event.rounds) {
       for (const [i, id] of ids.entries()) {
         const series = this.state.series.get(id);
         if (series === undefined) continue;
-        let measured = this.#vitals.get(series.host);
-        if (measured === undefined) this.#vitals.set(series.host, (measured = new Vitals(series.host)));
-        measured.observe(series, time, values[i]!);
+        this.#vitalsOf(series.host).observe(series, time, values[i]!);
       }
     }
+  }
+
+  #vitalsOf(host: string): Vitals {
+    let found = this.#vitals.get(host);
+    if (found === undefined) {
+      this.#vitals.set(host, (found = new Vitals(host)));
+      found.kept = false; // until the host is in sight, and its history asked for
+    }
+    return found;
   }
 
   /** catchUp asks for the history again, for what was missed. */
@@ -233,15 +245,14 @@ export class FleetView {
     const names = this.#inSight.filter((name) => !this.#recalled.has(name)).slice(0, batch);
     if (names.length === 0) return;
     this.#asking = true;
-    for (const name of names) this.#recalled.add(name);
+    for (const name of names) {
+      this.#recalled.add(name);
+      this.#vitalsOf(name).kept = true;
+    }
     try {
       const { all, step } = await historyOf(this.api, this.#request(names, now), new AbortController().signal);
       const byHost = grouped(all);
-      for (const [name, past] of byHost) {
-        let measured = this.#vitals.get(name);
-        if (measured === undefined) this.#vitals.set(name, (measured = new Vitals(name)));
-        measured.recall(past, step);
-      }
+      for (const [name, past] of byHost) this.#vitalsOf(name).recall(past, step);
     } catch {
       // The live values stand; the next stream asks again.
     }

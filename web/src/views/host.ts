@@ -1,5 +1,5 @@
 import type { Api } from "../api/client.js";
-import type { FeedEvent, Host } from "../api/feed.js";
+import { askAgainAfter, type FeedEvent, type Host } from "../api/feed.js";
 import { keyOf, type Series } from "../api/series.js";
 import { customChart, groups, heroes, isCustom, type ChartSpec } from "../charts/catalog.js";
 import { between, scaled, TimeRange, windowOf } from "../state/range.js";
@@ -105,12 +105,9 @@ export class HostView {
     void this.#describe();
   }
 
-  /**
-   * catchUpLater asks again in a while: after an outage an agent sends what is new
-   * first and what it kept meanwhile then, and that comes by no stream.
-   */
+  /** catchUpLater asks again in a while, for what was kept somewhere in an outage. */
   #catchUpLater(): void {
-    for (const seconds of [3, 8, 20, 60]) setTimeout(() => this.catchUp(), seconds * 1000);
+    for (const seconds of askAgainAfter) setTimeout(() => this.catchUp(), seconds * 1000);
   }
 
   #follow(hosts: readonly Host[]): void {

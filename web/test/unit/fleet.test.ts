@@ -87,3 +87,15 @@ test("history goes before what is live", () => {
   assert.deepEqual(vitals.columns.memory.averages, [25, 50]);
   assert.deepEqual(vitals.columns.network.averages, [11, 22]);
 });
+
+test("of a host that nobody looks at the newest values are kept, and no others", () => {
+  const vitals = new Vitals("a");
+  vitals.kept = false;
+  for (let time = 1; time <= 10; time++) vitals.observe(series("cpu"), time, 10 * time);
+  assert.deepEqual([vitals.columns.cpu.times, vitals.columns.cpu.averages], [[10], [100]]);
+  vitals.observe(series("cpu"), 9, 1);
+  assert.equal(vitals.newest("cpu"), 100, "an older sample is not the newest");
+  vitals.kept = true;
+  vitals.observe(series("cpu"), 11, 5);
+  assert.deepEqual(vitals.columns.cpu.times, [10, 11]);
+});
