@@ -58,18 +58,23 @@ func (b *budget) add(n float64) bool {
 }
 
 // withRetry tries unary calls again while the server is unavailable: those that may
-// be made twice, and any other that nothing was sent of. It works on calls, not on
+// be made twice, and any other that nothing was sent of. Of streams from a server it
+// tries the opening, where nothing was sent. It works on calls, not on
 // HTTP requests, because in gRPC the code is in the trailers.
 func withRetry(tries int) connect.ClientInterceptor {
 	allowed := newBudget()
 	return func(next connect.ClientFunc) connect.ClientFunc {
 		return func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
-			if tries <= 1 || spec.StreamType != connect.StreamTypeUnary {
+			if tries <= 1 || spec.StreamType&connect.StreamTypeClient != 0 {
 				return next(ctx, spec)
 			}
 			allowed.call()
 			ctx, tried := balance.Avoid(ctx)
-			return &retryingStream{ctx: ctx, spec: spec, next: next, tries: tries, budget: allowed, tried: tried}, nil
+			r := retryingStream{ctx: ctx, spec: spec, next: next, tries: tries, budget: allowed, tried: tried}
+			if spec.StreamType == connect.StreamTypeServer {
+				return &reopeningStream{retryingStream: r}, nil
+			}
+			return &r, nil
 		}
 	}
 }
@@ -83,6 +88,8 @@ type retryingStream struct {
 	tries   int
 	budget  *budget
 	tried   *balance.Tried
+	made    int           // tries that have failed
+	delay   time.Duration // before the try that was made last
 	request any
 	current connect.ClientStream
 	done    bool
@@ -102,23 +109,30 @@ func (s *retryingStream) Receive(msg any) error {
 		return io.EOF
 	}
 	s.done = true
-	delay := retryDelay
-	for n := 1; ; n++ {
-		err := s.try(msg)
-		if err == nil || n >= s.tries || !s.again(err) || !s.budget.take() {
-			return withLastTry(s.ctx, err)
-		}
-		if s.tried.Elsewhere() {
-			continue // a server that has done nothing wrong need not be waited for
-		}
-		timer := time.NewTimer(delay*3/4 + rand.N(delay/2)) //nolint:gosec // spreads load, hides nothing
-		delay = min(2*delay, retryMaxDelay)
-		select {
-		case <-timer.C:
-		case <-s.ctx.Done():
-			timer.Stop()
-			return withLastTry(s.ctx, err)
-		}
+	err := s.try(msg)
+	for err != nil && s.again(err) && s.wait() {
+		err = s.try(msg)
+	}
+	return withLastTry(s.ctx, err)
+}
+
+// wait waits for the next try; false if there is none.
+func (s *retryingStream) wait() bool {
+	s.made++
+	if s.made >= s.tries || !s.budget.take() {
+		return false
+	}
+	if s.tried.Elsewhere() {
+		return true // a server that has done nothing wrong need not be waited for
+	}
+	s.delay = min(max(2*s.delay, retryDelay), retryMaxDelay)
+	timer := time.NewTimer(s.delay*3/4 + rand.N(s.delay/2)) //nolint:gosec // spreads load, hides nothing
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.ctx.Done():
+		return false
 	}
 }
 
@@ -165,6 +179,7 @@ func withLastTry(ctx context.Context, last error) error {
 	return connect.NewError(code, ended.Error()+"; the last try: "+last.Error()).WithCause(ended)
 }
 
+// try makes the whole call; with no message to receive into, all but that.
 func (s *retryingStream) try(msg any) error {
 	stream, err := s.next(s.ctx, s.spec)
 	if err != nil {
@@ -181,6 +196,9 @@ func (s *retryingStream) try(msg any) error {
 		_ = stream.Close() // as above
 		return err
 	}
+	if msg == nil {
+		return nil
+	}
 	if err := stream.Receive(msg); err != nil {
 		_ = stream.Close() // the error that matters is Receive's
 		return err
@@ -193,4 +211,31 @@ func (s *retryingStream) Close() error {
 		return nil
 	}
 	return s.current.Close()
+}
+
+// reopeningStream is a stream from a server whose opening is tried again.
+type reopeningStream struct {
+	retryingStream
+	opened error // why it could not be
+	heard  bool
+}
+
+func (s *reopeningStream) CloseSend() error {
+	s.opened = s.try(nil)
+	return nil
+}
+
+func (s *reopeningStream) Receive(msg any) error {
+	for {
+		err := s.opened
+		if err == nil {
+			err = s.current.Receive(msg)
+		}
+		if err == nil || s.heard || !balance.NothingSent(err) || !s.wait() {
+			s.heard = true
+			return err
+		}
+		_ = s.Close() // its error is known
+		s.opened = s.try(nil)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -96,7 +97,7 @@ func (c *collector) Run(ctx context.Context, interval time.Duration, sink func([
 
 // agentConfig describes an agent whose measurements are known.
 type agentConfig struct {
-	Server, Spool, Host string
+	Server, Spool, Host string // Server: one, or several with commas between
 	Series              int
 	Interval            time.Duration
 	// Truth is the file to which a child appends its rounds.
@@ -107,7 +108,7 @@ type agentConfig struct {
 // newAgent makes the agent as `vitals agent` does, but for its collector. The
 // caller closes what it returns.
 func newAgent(c agentConfig, measure agent.Collector, logger *slog.Logger) (*agent.Agent, *spool.Spool, *client.Client, error) {
-	cl, err := client.New(c.Server, client.WithGzip())
+	cl, err := client.NewBalanced(strings.Split(c.Server, ","), client.WithGzip())
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -1,9 +1,11 @@
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -109,10 +111,31 @@ func key(s *metric.Series) string {
 // there exactly once with its value, and nothing else is.
 func checkStored(tb testing.TB, s *store.Store, want truth) {
 	tb.Helper()
+	check(tb, readHost(tb, s, want.host), want)
+}
+
+// checkStoredTogether is checkStored of what several servers have together, of
+// which some may have the same.
+func checkStoredTogether(tb testing.TB, stores []*store.Store, want truth) {
+	tb.Helper()
+	all := map[string][]point{}
+	for _, s := range stores {
+		for key, points := range readHost(tb, s, want.host) {
+			all[key] = append(all[key], points...)
+		}
+	}
+	for key, points := range all {
+		slices.SortFunc(points, func(a, b point) int { return cmp.Compare(a.at, b.at) })
+		all[key] = slices.Compact(points)
+	}
+	check(tb, all, want)
+}
+
+func check(tb testing.TB, stored map[string][]point, want truth) {
+	tb.Helper()
 	if len(want.rounds) == 0 {
 		tb.Fatalf("%s has recorded nothing", want.host)
 	}
-	stored := readHost(tb, s, want.host)
 	missing, wrong, strange, twice := 0, 0, 0, 0
 	for i, series := range want.series {
 		seen := map[int64]bool{}

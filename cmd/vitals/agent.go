@@ -27,12 +27,13 @@ import (
 
 // agentConfig is the parsed command line of agent.
 type agentConfig struct {
-	server, protocol, hostname string
-	tags                       []string
-	interval                   time.Duration
-	spool                      spool.Options
-	log                        logConfig
-	trust                      trustConfig
+	protocol, hostname string
+	servers            serversConfig
+	tags               []string
+	interval           time.Duration
+	spool              spool.Options
+	log                logConfig
+	trust              trustConfig
 }
 
 func newAgent() *cobra.Command {
@@ -43,16 +44,21 @@ func newAgent() *cobra.Command {
 		Long: `Measure this machine and report to a server. The agent only calls out, so it
 works behind NAT and firewalls. What the server has not acknowledged is kept on
 disk, so that an outage of the server or the network loses nothing: when it is
-over, live samples go on at once and the rest follows.`,
+over, live samples go on at once and the rest follows.
+
+With several servers it reports to the first in the list that is well, and moves to
+the next when that one fails, with what was not acknowledged. When the first is back,
+it returns. Give all agents and readers the same list in the same order.`,
 		Example: `  vitals agent --server http://hub.example.com:50051
-  vitals agent --server https://vitals.example.com --hostname web-1 --tag env=prod --tag role=web`,
+  vitals agent --server https://vitals.example.com --hostname web-1 --tag env=prod --tag role=web
+  vitals agent --server http://hub-1:50051 --server http://hub-2:50051`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runAgent(cmd.Context(), c, cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&c.server, "server", "http://localhost:50051", "`URL` of the server to report to")
+	c.servers.serverFlag(f, serverHelp+": it reports to the first that is well")
 	f.StringVar(&c.protocol, "protocol", string(client.Connect), "RPC `protocol`: connect, grpc or grpcweb")
 	f.StringVar(&c.hostname, "hostname", "", "`name` of this host (default: the operating system's)")
 	f.StringArrayVar(&c.tags, "tag", nil, "`key=value` to describe this host with; may be repeated")
@@ -83,9 +89,9 @@ func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) 
 	if err != nil {
 		return usageError{err}
 	}
-	cl, err := client.New(c.server, c.trust.options(client.WithProtocol(protocol), client.WithGzip(), client.WithHeader("User-Agent", "vitals-agent/"+version()))...)
+	cl, err := c.servers.dial(c.trust.options(client.WithProtocol(protocol), client.WithGzip(), client.WithHeader("User-Agent", "vitals-agent/"+version()))...)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	defer cl.Close()
 	c.spool.Logger = log

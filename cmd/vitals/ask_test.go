@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,6 +72,29 @@ func TestExitCodes(t *testing.T) {
 	vitals(t, "get", "--server", "192.0.2.1:9", "--timeout", "150ms").want(t, 68, "", "deadline")
 	vitals(t, "version").want(t, 0, "vitals ", "")
 	vitals(t).want(t, 0, "Available Commands", "")
+}
+
+// Several servers, given in each of the ways, of which the first is away.
+func TestSeveralServers(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{Hostname: "second"})
+	file := filepath.Join(t.TempDir(), "vitals.yaml")
+	if err := os.WriteFile(file, []byte("server:\n- localhost:1\n- "+srv.URL+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const found = `"hostname":"second"`
+	vitals(t, "get", "-o", "json", "--server", "localhost:1", "--server", srv.URL).want(t, 0, found, "")
+	vitals(t, "get", "-o", "json", "--server", "localhost:1,"+srv.URL, "--balance", "round-robin").want(t, 0, found, "")
+	vitalsIn(t, []string{"VITALS_SERVER=localhost:1," + srv.URL}, "get", "-o", "json").want(t, 0, found, "")
+	vitals(t, "get", "-o", "json", "--config", file).want(t, 0, found, "")
+	vitals(t, "watch", "disk", "--count", "1", "-o", "json", "--server", "localhost:1,"+srv.URL).want(t, 0, found, "")
+	vitals(t, "report", "jobs", "1", "--server", "localhost:1,"+srv.URL).want(t, 0, "", "")
+	_, port, _ := net.SplitHostPort(srv.Addr)
+	vitals(t, "get", "-o", "json", "--server", "dns:///localhost:"+port).want(t, 0, found, "")
+
+	vitals(t, "get", "--server", "localhost:1,localhost:2").want(t, 78, "", "No answer from localhost:1, localhost:2")
+	vitals(t, "get", "--balance", "best").want(t, 2, "", "none of first, round-robin, random, least-loaded")
+	vitals(t, "get", "--server", "dns:///name").want(t, 2, "", "write dns:///")
+	vitals(t, "__complete", "get", "--balance", "").want(t, 0, "least-loaded", "")
 }
 
 // One setting, given in all three places at once.

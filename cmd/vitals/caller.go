@@ -13,13 +13,15 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/vitals-rpc/vitals/client"
+	"github.com/vitals-rpc/vitals/client/balance"
 )
 
 // caller holds the flags of the commands that ask a server.
 type caller struct {
-	server, protocol, output string
-	timeout                  time.Duration
-	trust                    trustConfig
+	protocol, output string
+	servers          serversConfig
+	timeout          time.Duration
+	trust            trustConfig
 }
 
 // flags are the flags of a command that prints.
@@ -32,11 +34,12 @@ func (c *caller) flags(cmd *cobra.Command) {
 // connectionFlags are the flags that say how to reach a server.
 func (c *caller) connectionFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&c.server, "server", "http://localhost:50051", "`URL` of the server")
+	c.servers.flags(f)
 	f.StringVar(&c.protocol, "protocol", string(client.Connect), "RPC `protocol`: connect, grpc or grpcweb")
 	c.trust.flags(f)
 	f.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long a call may take; streams have no limit")
 	mustComplete(cmd, "protocol", "connect", "grpc", "grpcweb")
+	mustComplete(cmd, "balance", balance.Policies()...)
 }
 
 // mustComplete offers fixed values to the shell's completion.
@@ -55,18 +58,14 @@ func (c *caller) dial() (*client.Client, error) {
 	if c.output != "table" && c.output != "json" {
 		return nil, usageError{fmt.Errorf("output %q is neither table nor json", c.output)}
 	}
-	cl, err := client.New(c.server, c.trust.options(client.WithProtocol(protocol), client.WithTimeout(c.timeout),
+	return c.servers.dial(c.trust.options(client.WithProtocol(protocol), client.WithTimeout(c.timeout),
 		client.WithHeader("User-Agent", "vitals/"+version()))...)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return cl, nil
 }
 
 // explain adds to a call's error what the person at the terminal should try.
 func (c *caller) explain(err error) error {
 	if _, ok := errors.AsType[*client.TLSError](err); !ok && isUnavailable(err) {
-		return fmt.Errorf("%w\nNo answer from %s: is 'vitals serve' running there? Name another server with --server", err, c.server)
+		return fmt.Errorf("%w\nNo answer from %s: is 'vitals serve' running there? Name another server with --server", err, &c.servers)
 	}
 	return err
 }

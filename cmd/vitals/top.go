@@ -32,7 +32,8 @@ The server is reached by HTTP/2 with every protocol, also over plain http, which
 proxy in between has to pass on.`,
 		Example: `  vitals top
   vitals top --host web-1
-  vitals top --server https://vitals.example.com --interval 5s`,
+  vitals top --server https://vitals.example.com --interval 5s
+  vitals top --server hub-1:50051 --server hub-2:50051   # the second when the first is away`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runTop(cmd.Context(), c, host, interval, cmd.InOrStdin(), cmd.OutOrStdout())
@@ -104,10 +105,6 @@ func (c *caller) dialHTTP2() (*client.Client, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	cl, err := client.New(c.server, c.trust.options(client.WithProtocol(protocol), client.WithTimeout(c.timeout), client.WithH2C(),
+	return c.servers.dial(c.trust.options(client.WithProtocol(protocol), client.WithTimeout(c.timeout), client.WithH2C(),
 		client.WithHeader("User-Agent", "vitals/"+version()))...)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return cl, nil
 }

@@ -12,6 +12,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/vitals-rpc/vitals/client/balance"
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
 	"github.com/vitals-rpc/vitals/metric"
@@ -92,6 +93,8 @@ func (f *topFeed) stream(ctx context.Context) (heard bool, err error) {
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
 	defer cancel(nil)
+	// What the stream shows and what was before it come from one server.
+	ctx = balance.Resumable(balance.Stay(ctx))
 	stream, err := f.live.Watch(ctx)
 	if err != nil {
 		return false, err
