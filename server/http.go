@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vitals-rpc/vitals/server/h2"
+	"github.com/vitals-rpc/vitals/server/interceptor"
 )
 
 // HTTP2 says who serves HTTP/2.
@@ -97,7 +98,7 @@ func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 		dw.stalled = time.AfterFunc(timeout, dw.cut)
 		dw.stalled.Stop()
 		defer dw.end()
-		next.ServeHTTP(dw, r)
+		next.ServeHTTP(dw, r.WithContext(interceptor.WithReader(r.Context(), dw)))
 	})
 }
 
@@ -162,6 +163,19 @@ func (w *deadlineWriter) end() {
 	defer w.mu.Unlock()
 	w.ended = true
 	_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout))
+}
+
+// LimitRead implements [interceptor.Reader], by a timer too.
+func (w *deadlineWriter) LimitRead(d time.Duration, expired func()) (stop func()) {
+	timer := time.AfterFunc(d, func() {
+		expired()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.ended {
+			_ = w.control.SetReadDeadline(time.Unix(1, 0)) // where none can be set there is no body that waits
+		}
+	})
+	return func() { timer.Stop() }
 }
 
 func (w *deadlineWriter) Write(p []byte) (int, error) {

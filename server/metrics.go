@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/vitals-rpc/vitals/server/admission"
 	"github.com/vitals-rpc/vitals/server/fleet"
 	"github.com/vitals-rpc/vitals/server/store"
 )
@@ -16,6 +17,10 @@ func (s *Server) registerMetrics() {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		gauge("grpc_streams_open", "Streaming calls that run now.", nil,
 			func() float64 { return float64(s.streams.Open()) }),
+		gauge("vitals_calls_at_work", "Unary calls that are at work, their requests read.", nil,
+			func() float64 { return float64(s.admission.Gate.AtWork()) }),
+		gauge("vitals_callers", "Callers that are told apart for their bounds.", nil,
+			func() float64 { return float64(s.admission.Gate.Callers()) }),
 		s.samples("stored", func(st store.Stats) uint64 { return st.Stored }),
 		s.samples("duplicate", func(st store.Stats) uint64 { return st.Duplicates }),
 		s.samples("rejected", func(st store.Stats) uint64 { return st.Rejected }),
@@ -34,6 +39,13 @@ func (s *Server) registerMetrics() {
 			return 0
 		}),
 	)
+	for _, reason := range admission.Reasons() {
+		s.metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name:        "vitals_admission_refused_total",
+			Help:        "Calls refused because a bound is reached, by which.",
+			ConstLabels: prometheus.Labels{"bound": string(reason)},
+		}, func() float64 { return float64(s.admission.Gate.Refused(reason)) }))
+	}
 }
 
 func gauge(name, help string, labels prometheus.Labels, value func() float64) prometheus.Collector {

@@ -37,6 +37,7 @@ func (s *Server) routes() (http.Handler, error) {
 		interceptor.NewMetrics(s.metrics).Intercept,
 		interceptor.Recovery(s.opts.Logger),
 		rpc.Errors,
+		s.admission.Intercept,
 		s.streams.Intercept,
 		validate.NewServerInterceptor(),
 	)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vitals-rpc/vitals/metric"
+	"github.com/vitals-rpc/vitals/server/admission"
 	"github.com/vitals-rpc/vitals/server/fleet"
 	"github.com/vitals-rpc/vitals/server/health"
 	"github.com/vitals-rpc/vitals/server/ingest"
@@ -34,6 +36,7 @@ const (
 	DefaultReadHeaderTimeout = 10 * time.Second
 	DefaultIdleTimeout       = 3 * time.Minute
 	DefaultSendTimeout       = 30 * time.Second
+	DefaultReadTimeout       = 30 * time.Second
 	DefaultShutdownTimeout   = 10 * time.Second
 )
 
@@ -66,6 +69,8 @@ type Options struct {
 	// the server from a browser, beside its own. Default: none.
 	AllowedOrigins []string
 
+	// Admission bounds what each caller may take of the server, and all together.
+	Admission admission.Options
 	// MaxMessageBytes is the largest message that is read. Default 4 MiB.
 	MaxMessageBytes int
 	// MaxStreams is how many streaming calls may run at once. Default 10,000.
@@ -81,6 +86,9 @@ type Options struct {
 	// IdleTimeout is how long a connection may stand without a call. Default
 	// 3 min.
 	IdleTimeout time.Duration
+	// ReadTimeout is how long the one message of a call may take to arrive; the
+	// next one of a client's stream has ten times that. Default 30 s.
+	ReadTimeout time.Duration
 	// SendTimeout is how long one write may wait for a reader that does not
 	// read. Default 30 s.
 	SendTimeout time.Duration
@@ -113,6 +121,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.MaxStreamAge, DefaultMaxStreamAge)
 	setDefault(&o.ReadHeaderTimeout, DefaultReadHeaderTimeout)
 	setDefault(&o.IdleTimeout, DefaultIdleTimeout)
+	setDefault(&o.ReadTimeout, DefaultReadTimeout)
 	setDefault(&o.SendTimeout, DefaultSendTimeout)
 	setDefault(&o.ShutdownTimeout, DefaultShutdownTimeout)
 	setDefault(&o.HTTP2, StdHTTP2)
@@ -128,16 +137,17 @@ func setDefault[T comparable](field *T, value T) {
 
 // Server answers callers. Make one with [New].
 type Server struct {
-	opts    Options
-	started time.Time
-	hub     *live.Hub
-	store   *store.Store
-	fleet   *fleet.Registry
-	door    *ingest.Door
-	health  *health.Registry
-	streams *interceptor.Streams
-	metrics *prometheus.Registry
-	handler http.Handler
+	opts      Options
+	started   time.Time
+	hub       *live.Hub
+	store     *store.Store
+	fleet     *fleet.Registry
+	door      *ingest.Door
+	health    *health.Registry
+	streams   *interceptor.Streams
+	admission *interceptor.Admission
+	metrics   *prometheus.Registry
+	handler   http.Handler
 }
 
 // New wires a server and opens its history. It listens to nothing until
@@ -158,6 +168,7 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 		streams: interceptor.NewStreams(opts.MaxStreams, opts.MaxStreamAge),
 		metrics: prometheus.NewRegistry(),
 	}
+	s.admission = &interceptor.Admission{Gate: admission.New(opts.Admission), Caller: callerName, ReadTimeout: opts.ReadTimeout}
 	if err := s.openHistory(ctx); err != nil {
 		return nil, err
 	}
@@ -171,6 +182,21 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// callerName is by what a caller is told from others, or nothing for those who
+// need no bounds: programs on this machine, at whose head a proxy may stand for
+// everyone.
+func callerName(ctx context.Context) string {
+	info, ok := connect.CallInfoForServerContext(ctx)
+	if !ok {
+		return ""
+	}
+	host, _, err := net.SplitHostPort(info.PeerAddr)
+	if err != nil || host == "127.0.0.1" || host == "::1" {
+		return "" // a Unix socket has no port
+	}
+	return host
 }
 
 // openHistory opens what is kept in the data folder.

@@ -12,6 +12,7 @@ import (
 	"github.com/vitals-rpc/vitals/agent/collect"
 	"github.com/vitals-rpc/vitals/metric"
 	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/admission"
 	"github.com/vitals-rpc/vitals/server/ingest"
 	"github.com/vitals-rpc/vitals/web"
 )
@@ -66,6 +67,13 @@ It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
 	f.IntVar(&c.options.MaxStreams, "max-streams", server.DefaultMaxStreams, "how `many` streaming calls may run at once")
 	f.Var(durationFlag(&c.options.MaxStreamAge, server.DefaultMaxStreamAge), "max-stream-age", "how long a streaming call may run before it must be opened again")
 	f.DurationVar(&c.options.IdleTimeout, "idle-timeout", server.DefaultIdleTimeout, "how long a connection may stand without a call")
+	admit := &c.options.Admission
+	f.IntVar(&admit.CallsPerSecond, "max-calls-per-second", admission.DefaultCallsPerSecond, "how `many` calls one caller may begin a second for long; -1: any number")
+	f.IntVar(&admit.StreamsPerCaller, "max-streams-per-caller", admission.DefaultStreamsPerCaller, "how `many` streams one caller may have open; -1: any number")
+	f.IntVar(&admit.BytesPerSecond, "max-bytes-per-second", admission.DefaultBytesPerSecond, "how many `bytes` of messages one caller may send a second for long; -1: any number")
+	f.IntVar(&admit.CallsAtWork, "max-calls-at-work", admission.DefaultCallsAtWork, "how `many` unary calls may be worked on at once; -1: any number")
+	f.Int64Var(&admit.MaxMemory, "max-memory", 0, "`bytes` of live heap above which new calls are refused; 0: no bound")
+	f.DurationVar(&c.options.ReadTimeout, "read-timeout", server.DefaultReadTimeout, "how long the one message of a call may take to arrive; ten times that for the next one of a client's stream")
 	f.DurationVar(&c.options.SendTimeout, "send-timeout", server.DefaultSendTimeout, "how long a write may wait for a caller that does not read")
 	f.DurationVar(&c.options.ShutdownTimeout, "shutdown-timeout", server.DefaultShutdownTimeout, "how long calls may take to end when the server stops")
 	c.options.HTTP2 = server.StdHTTP2

@@ -3,10 +3,17 @@ package rpc
 import (
 	"context"
 	"errors"
+	"math"
+	"strconv"
+	"time"
 
 	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connectproto"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/vitals-rpc/vitals/metric"
+	"github.com/vitals-rpc/vitals/server/admission"
 	"github.com/vitals-rpc/vitals/server/health"
 	"github.com/vitals-rpc/vitals/server/ingest"
 	"github.com/vitals-rpc/vitals/server/interceptor"
@@ -20,11 +27,43 @@ import (
 func Errors(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		err := next(ctx, spec, stream)
-		if code, ok := codeOf(err); ok {
-			return connect.NewError(code, err.Error()).WithCause(err)
+		code, ok := codeOf(err)
+		if !ok {
+			return err
 		}
-		return err
+		told := connect.NewError(code, err.Error()).WithCause(err)
+		if after := retryAfter(err); after > 0 {
+			told = tryLater(ctx, told, after)
+		}
+		return told
 	}
+}
+
+// rateRetry is when to come back where a rate was exceeded.
+const rateRetry = time.Second
+
+// retryAfter is when to come back, or 0 where nobody can say.
+func retryAfter(err error) time.Duration {
+	if refused, ok := errors.AsType[*admission.RefusedError](err); ok {
+		return refused.RetryAfter
+	}
+	if is[*ingest.RateError](err) {
+		return rateRetry
+	}
+	return 0
+}
+
+// tryLater says when to come back: in whole seconds in a header for who speaks
+// HTTP, and exactly in google.rpc.RetryInfo.
+func tryLater(ctx context.Context, err *connect.Error, after time.Duration) *connect.Error {
+	if info, ok := connect.CallInfoForServerContext(ctx); ok {
+		info.ResponseHeader().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+	}
+	detail, packing := connectproto.NewErrorDetail(&errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
+	if packing != nil {
+		return err // its words say the same
+	}
+	return err.WithDetail(detail)
 }
 
 func codeOf(err error) (connect.Code, bool) {
@@ -35,13 +74,13 @@ func codeOf(err error) (connect.Code, bool) {
 		return connect.CodeNotFound, true
 	case is[*metric.NoSampleError](err), errors.Is(err, health.ErrStopping), errors.Is(err, interceptor.ErrStreamAge):
 		return connect.CodeUnavailable, true
-	case is[*ingest.RateError](err), is[*ingest.HostLimitError](err), errors.Is(err, store.ErrFull), is[*query.LimitError](err), is[*store.QueryLimitError](err):
+	case is[*admission.RefusedError](err), is[*ingest.RateError](err), is[*ingest.HostLimitError](err), errors.Is(err, store.ErrFull), is[*query.LimitError](err), is[*store.QueryLimitError](err):
 		return connect.CodeResourceExhausted, true
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
 		return connect.CodeUnavailable, true
 	case is[*metric.AmbiguousTypeError](err), is[*query.ParseError](err), is[*query.EvaluationError](err), is[*query.RangeError](err):
 		return connect.CodeInvalidArgument, true
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), is[*interceptor.SlowRequestError](err):
 		return connect.CodeDeadlineExceeded, true
 	case errors.Is(err, context.Canceled):
 		return connect.CodeCanceled, true

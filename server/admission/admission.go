@@ -1,0 +1,215 @@
+// Package admission bounds what callers may take of the server: each of them by a
+// rate of calls, a number of open streams and a rate of bytes, and all of them
+// together by the unary calls that are at work at once and by memory. Whoever is
+// refused is told when to come back. It knows no RPC and no HTTP; who the callers
+// are is for others to say, by a name or an address.
+package admission
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Defaults of [Options].
+const (
+	DefaultCallsPerSecond   = 1_000
+	DefaultStreamsPerCaller = 2_000
+	DefaultBytesPerSecond   = 64 << 20
+	DefaultCallsAtWork      = 256
+	DefaultWait             = time.Second
+	DefaultMaxCallers       = 50_000
+)
+
+// Options bounds a [Gate]. The zero value of each field means its default; less
+// than zero means no bound.
+type Options struct {
+	// CallsPerSecond is how many calls a caller may begin a second, for long;
+	// twice as many may come at once. Default 1,000.
+	CallsPerSecond int
+	// StreamsPerCaller is how many streams a caller may have open. Default 2,000.
+	StreamsPerCaller int
+	// BytesPerSecond is how many bytes of messages a caller may send a second,
+	// for long; four times as many may come at once. Default 64 MiB.
+	BytesPerSecond int
+	// CallsAtWork is how many unary calls may be at work at once, from the moment
+	// that their request has been read. Default 256.
+	CallsAtWork int
+	// Wait is how long a unary call waits for its turn. Default 1 s.
+	Wait time.Duration
+	// MaxMemory is the memory, in bytes of live heap, above which new calls are
+	// refused. Default: none.
+	MaxMemory int64
+	// MaxCallers is how many callers are told apart; further ones share their
+	// bounds. Default 50,000.
+	MaxCallers int
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.CallsPerSecond, DefaultCallsPerSecond)
+	setDefault(&o.StreamsPerCaller, DefaultStreamsPerCaller)
+	setDefault(&o.BytesPerSecond, DefaultBytesPerSecond)
+	setDefault(&o.CallsAtWork, DefaultCallsAtWork)
+	setDefault(&o.Wait, DefaultWait)
+	setDefault(&o.MaxCallers, DefaultMaxCallers)
+	return o
+}
+
+func setDefault[T int | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// Reason says which bound refused a caller.
+type Reason string
+
+// The reasons.
+const (
+	TooManyCalls   Reason = "calls"
+	TooManyStreams Reason = "streams"
+	TooManyBytes   Reason = "bytes"
+	TooMuchWork    Reason = "work"
+	TooMuchMemory  Reason = "memory"
+)
+
+// Reasons are all of them.
+func Reasons() []Reason {
+	return []Reason{TooManyCalls, TooManyStreams, TooManyBytes, TooMuchWork, TooMuchMemory}
+}
+
+// RefusedError says that a bound is reached.
+type RefusedError struct {
+	// Reason is the bound.
+	Reason Reason
+	// Limit is its value.
+	Limit int
+	// RetryAfter is when to try again.
+	RetryAfter time.Duration
+}
+
+func (e *RefusedError) Error() string {
+	again := fmt.Sprintf("try again in %s", e.RetryAfter.Round(time.Millisecond))
+	switch e.Reason {
+	case TooManyCalls:
+		return fmt.Sprintf("you call more than %d times a second; %s, or ask for several series in one call", e.Limit, again)
+	case TooManyStreams:
+		return fmt.Sprintf("you have %d streams open, which is the most for one caller; ask for several series over one stream", e.Limit)
+	case TooManyBytes:
+		return fmt.Sprintf("you send more than %d bytes a second; %s", e.Limit, again)
+	case TooMuchWork:
+		return fmt.Sprintf("the server works on %d calls, its most; %s", e.Limit, again)
+	default:
+		return fmt.Sprintf("the server is short of memory and takes no new calls; %s", again)
+	}
+}
+
+// Gate lets callers in. Make one with [New]; its methods are safe for concurrent
+// use. A caller without a name has no bounds of its own.
+type Gate struct {
+	opts    Options
+	callers callers
+	work    chan struct{}
+	memory  memory
+
+	refused map[Reason]*atomic.Int64 // filled once
+}
+
+// New makes a gate.
+func New(opts Options) *Gate {
+	opts = opts.withDefaults()
+	g := &Gate{opts: opts, callers: newCallers(opts), refused: map[Reason]*atomic.Int64{}}
+	if opts.CallsAtWork > 0 {
+		g.work = make(chan struct{}, opts.CallsAtWork)
+	}
+	for _, reason := range Reasons() {
+		g.refused[reason] = new(atomic.Int64)
+	}
+	return g
+}
+
+// Refused returns how many calls a bound has refused.
+func (g *Gate) Refused(reason Reason) int64 { return g.refused[reason].Load() }
+
+// AtWork returns how many unary calls are at work.
+func (g *Gate) AtWork() int { return len(g.work) }
+
+// Callers returns how many callers are told apart at the moment.
+func (g *Gate) Callers() int { return g.callers.len() }
+
+// Arrive lets a call of this caller begin, or refuses it with a *[RefusedError].
+func (g *Gate) Arrive(name string) error {
+	if g.opts.MaxMemory > 0 && g.memory.used() > g.opts.MaxMemory {
+		return g.refuse(TooMuchMemory, int(g.opts.MaxMemory), time.Second)
+	}
+	if name == "" || g.opts.CallsPerSecond < 0 {
+		return nil
+	}
+	return g.take(g.callers.get(name).calls, 1, TooManyCalls, g.opts.CallsPerSecond)
+}
+
+// Send accounts for bytes that this caller has sent, or refuses with a
+// *[RefusedError] the message that they are.
+func (g *Gate) Send(name string, bytes int) error {
+	if name == "" || g.opts.BytesPerSecond < 0 || bytes == 0 {
+		return nil
+	}
+	return g.take(g.callers.get(name).bytes, bytes, TooManyBytes, g.opts.BytesPerSecond)
+}
+
+func (g *Gate) take(bucket *rate.Limiter, n int, reason Reason, limit int) error {
+	now := time.Now()
+	if bucket.AllowN(now, n) {
+		return nil
+	}
+	wait := time.Duration((float64(n) - bucket.TokensAt(now)) / float64(limit) * float64(time.Second))
+	return g.refuse(reason, limit, max(wait, time.Millisecond))
+}
+
+// Open lets this caller open a stream, or refuses it with a *[RefusedError]. Call
+// close, once, when the stream has ended.
+func (g *Gate) Open(name string) (closed func(), err error) {
+	if name == "" || g.opts.StreamsPerCaller < 0 {
+		return func() {}, nil
+	}
+	c := g.callers.get(name)
+	if c.streams.Add(1) > int64(g.opts.StreamsPerCaller) {
+		c.streams.Add(-1)
+		return nil, g.refuse(TooManyStreams, g.opts.StreamsPerCaller, time.Second)
+	}
+	return func() { c.streams.Add(-1) }, nil
+}
+
+// Work waits for the turn of a unary call whose request has been read. Call done,
+// once, when its answer is there. It refuses with a *[RefusedError] when the turn
+// does not come, and returns the error of ctx when that ends first.
+func (g *Gate) Work(ctx context.Context) (done func(), err error) {
+	if g.work == nil {
+		return func() {}, nil
+	}
+	select {
+	case g.work <- struct{}{}:
+		return g.leave, nil
+	default:
+	}
+	turn := time.NewTimer(g.opts.Wait)
+	defer turn.Stop()
+	select {
+	case g.work <- struct{}{}:
+		return g.leave, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-turn.C:
+		return nil, g.refuse(TooMuchWork, g.opts.CallsAtWork, g.opts.Wait)
+	}
+}
+
+func (g *Gate) leave() { <-g.work }
+
+func (g *Gate) refuse(reason Reason, limit int, retryAfter time.Duration) error {
+	g.refused[reason].Add(1)
+	return &RefusedError{Reason: reason, Limit: limit, RetryAfter: retryAfter}
+}

@@ -1,0 +1,141 @@
+package admission_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vitals-rpc/vitals/server/admission"
+)
+
+// wantRefused demands a refusal for this reason, with a time to come back.
+func wantRefused(t *testing.T, err error, reason admission.Reason) {
+	t.Helper()
+	refused, ok := errors.AsType[*admission.RefusedError](err)
+	if !ok || refused.Reason != reason || refused.RetryAfter <= 0 {
+		t.Errorf("%v, want a refusal for %s", err, reason)
+	}
+}
+
+func TestCalls(t *testing.T) {
+	g := admission.New(admission.Options{CallsPerSecond: 10})
+	for i := range 20 {
+		if err := g.Arrive("a"); err != nil {
+			t.Fatalf("call %d: %v", i, err)
+		}
+	}
+	err := g.Arrive("a")
+	wantRefused(t, err, admission.TooManyCalls)
+	if err := g.Arrive("b"); err != nil {
+		t.Errorf("another caller: %v", err)
+	}
+	refused, _ := errors.AsType[*admission.RefusedError](err)
+	deadline := time.Now().Add(10 * time.Second)
+	for time.Sleep(refused.RetryAfter); ; time.Sleep(time.Millisecond) {
+		if err = g.Arrive("a"); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after the time to wait: %v", err)
+		}
+	}
+	for range 100 {
+		if err := g.Arrive(""); err != nil {
+			t.Fatalf("a caller without a name: %v", err)
+		}
+	}
+	if g.Refused(admission.TooManyCalls) == 0 || g.Refused(admission.TooManyBytes) != 0 {
+		t.Error("refusals are counted wrong")
+	}
+}
+
+func TestBytes(t *testing.T) {
+	g := admission.New(admission.Options{BytesPerSecond: 1000})
+	if err := g.Send("a", 4000); err != nil {
+		t.Fatal(err)
+	}
+	wantRefused(t, g.Send("a", 1000), admission.TooManyBytes)
+	if err := g.Send("a", 0); err != nil {
+		t.Error(err)
+	}
+	if err := admission.New(admission.Options{BytesPerSecond: -1}).Send("a", 1<<40); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStreams(t *testing.T) {
+	g := admission.New(admission.Options{StreamsPerCaller: 2})
+	first, err := g.Open("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Open("a"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = g.Open("a")
+	wantRefused(t, err, admission.TooManyStreams)
+	if _, err := g.Open("b"); err != nil {
+		t.Error(err)
+	}
+	first()
+	if _, err := g.Open("a"); err != nil {
+		t.Errorf("after one was closed: %v", err)
+	}
+}
+
+func TestWork(t *testing.T) {
+	g := admission.New(admission.Options{CallsAtWork: 1, Wait: 20 * time.Millisecond})
+	done, err := g.Work(t.Context())
+	if err != nil || g.AtWork() != 1 {
+		t.Fatal(err, g.AtWork())
+	}
+	_, err = g.Work(t.Context())
+	wantRefused(t, err, admission.TooMuchWork)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := g.Work(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want that it was canceled", err)
+	}
+	done()
+	if done, err = g.Work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	done()
+}
+
+func TestMemory(t *testing.T) {
+	wantRefused(t, admission.New(admission.Options{MaxMemory: 1}).Arrive("a"), admission.TooMuchMemory)
+	if err := admission.New(admission.Options{MaxMemory: 1 << 50}).Arrive("a"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestManyNames gives each call another name: the table stays bounded, and who
+// was there before keeps a place of its own.
+func TestManyNames(t *testing.T) {
+	g := admission.New(admission.Options{MaxCallers: 320, CallsPerSecond: 5})
+	if err := g.Arrive("me"); err != nil {
+		t.Fatal(err)
+	}
+	var crowd sync.WaitGroup
+	for i := range 8 {
+		crowd.Go(func() {
+			for n := range 2000 {
+				_ = g.Arrive(strconv.Itoa(i*2000 + n)) // most are refused, which is the point
+			}
+		})
+	}
+	crowd.Wait()
+	if n := g.Callers(); n > 352 {
+		t.Errorf("%d callers are told apart", n)
+	}
+	if g.Refused(admission.TooManyCalls) == 0 {
+		t.Error("a crowd of new names was never refused")
+	}
+	if err := g.Arrive("me"); err != nil {
+		t.Errorf("who was there before is refused: %v", err)
+	}
+}

@@ -1,0 +1,95 @@
+package admission
+
+import (
+	"sync"
+	"time"
+)
+
+// Of failed logins.
+const (
+	// freeFailures are those of people who mistype.
+	freeFailures = 5
+	firstPause   = time.Second
+	longestPause = time.Minute
+	// mostFailing is how many callers are remembered; at more the oldest go.
+	mostFailing = 10_000
+)
+
+// Failures slows down those who guess: after five failed logins in a row the next
+// try has to wait a second, and twice as long after each further one, up to a
+// minute. The zero value is ready to use, by many goroutines.
+type Failures struct {
+	mu    sync.Mutex
+	by    map[string]*failing
+	swept time.Time
+}
+
+type failing struct {
+	count int
+	last  time.Time
+	until time.Time
+}
+
+// Wait returns how long this caller has to wait before it may try again; 0 if it
+// may now.
+func (f *Failures) Wait(name string) time.Duration { return f.wait(name, time.Now()) }
+
+func (f *Failures) wait(name string, now time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c := f.by[name]; c != nil {
+		return max(0, c.until.Sub(now))
+	}
+	return 0
+}
+
+// Failed notes a failed try.
+func (f *Failures) Failed(name string) { f.failed(name, time.Now()) }
+
+func (f *Failures) failed(name string, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.by[name]
+	if c == nil || now.Sub(c.last) > 2*longestPause {
+		if f.by == nil {
+			f.by = map[string]*failing{}
+		}
+		f.makeRoom(now)
+		c = &failing{}
+		f.by[name] = c
+	}
+	c.count++
+	c.last = now
+	if over := c.count - freeFailures; over >= 0 {
+		c.until = now.Add(min(longestPause, firstPause<<min(over, 10)))
+	}
+}
+
+// makeRoom forgets who has been quiet, or, where all are at it, whoever comes to
+// hand: an attacker with that many addresses is not slowed by this anyway.
+func (f *Failures) makeRoom(now time.Time) {
+	if len(f.by) < mostFailing {
+		return
+	}
+	if now.Sub(f.swept) > time.Second {
+		f.swept = now
+		for name, c := range f.by {
+			if now.Sub(c.last) > longestPause {
+				delete(f.by, name)
+			}
+		}
+	}
+	for name := range f.by {
+		if len(f.by) < mostFailing {
+			return
+		}
+		delete(f.by, name)
+	}
+}
+
+// Succeeded forgets the caller's failures.
+func (f *Failures) Succeeded(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.by, name)
+}

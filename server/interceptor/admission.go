@@ -1,0 +1,140 @@
+package interceptor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"connectrpc.com/connect/v2"
+
+	"github.com/vitals-rpc/vitals/server/admission"
+)
+
+// Admission puts every call past the gate. A unary call takes one of the places
+// at work only when its request has been read, so that a caller whose request
+// never ends keeps none; a stream takes none, so that neither kind can starve the
+// other.
+type Admission struct {
+	Gate *admission.Gate
+	// Caller names who calls, to whom the bounds apply.
+	Caller func(context.Context) string
+	// ReadTimeout is how long the one message of a call may take to arrive; the
+	// next one of a client's stream has ten times that.
+	ReadTimeout time.Duration
+}
+
+// streamPatience is how many times longer a stream's next message may take.
+const streamPatience = 10
+
+// Intercept is the interceptor. Its refusals are *admission.RefusedError.
+func (a *Admission) Intercept(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		name := a.Caller(ctx)
+		if err := a.Gate.Arrive(name); err != nil {
+			return err
+		}
+		info, _ := connect.CallInfoForServerContext(ctx)
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		s := &admitted{ServerStream: stream, ctx: ctx, cancel: cancel, by: a, name: name, info: info}
+		if spec.StreamType == connect.StreamTypeUnary {
+			s.work = true
+			defer func() { s.done() }()
+		} else {
+			closed, err := a.Gate.Open(name)
+			if err != nil {
+				return err
+			}
+			defer closed()
+		}
+		// Who streams both ways may have nothing to say for long, and a server's
+		// stream is one message of the caller's like a unary call.
+		if spec.StreamType != connect.StreamTypeBidi {
+			s.reader, s.timeout = readerOf(ctx), a.ReadTimeout
+		}
+		if spec.StreamType == connect.StreamTypeClient {
+			s.timeout *= streamPatience
+		}
+		return next(ctx, spec, s)
+	}
+}
+
+// SlowRequestError says that a message did not arrive in its time.
+type SlowRequestError struct{ Timeout time.Duration }
+
+func (e *SlowRequestError) Error() string {
+	return fmt.Sprintf("the message did not arrive within %s", e.Timeout)
+}
+
+// admitted is a call that has passed the gate.
+type admitted struct {
+	connect.ServerStream
+	ctx     context.Context //nolint:containedctx // it lives as long as its call
+	cancel  context.CancelCauseFunc
+	by      *Admission
+	name    string
+	info    *connect.CallInfo
+	reader  Reader
+	timeout time.Duration
+	work    bool
+	release func()
+}
+
+// Receive reads a message, in the time that it may take.
+func (s *admitted) Receive(msg any) error {
+	if err := s.receive(msg); err != nil {
+		return err
+	}
+	if s.info != nil {
+		if err := s.by.Gate.Send(s.name, s.info.ReceiveStats.Size); err != nil {
+			return err
+		}
+	}
+	if !s.work || s.release != nil {
+		return nil
+	}
+	release, err := s.by.Gate.Work(s.ctx)
+	if err == nil {
+		s.release = release
+	}
+	return err
+}
+
+func (s *admitted) receive(msg any) error {
+	if s.reader == nil || s.timeout <= 0 {
+		return s.ServerStream.Receive(msg)
+	}
+	stop := s.reader.LimitRead(s.timeout, func() { s.cancel(&SlowRequestError{s.timeout}) })
+	err := s.ServerStream.Receive(msg)
+	stop()
+	if slow, ok := errors.AsType[*SlowRequestError](context.Cause(s.ctx)); ok && err != nil {
+		return slow
+	}
+	return err
+}
+
+func (s *admitted) done() {
+	if s.release != nil {
+		s.release()
+	}
+}
+
+// Reader is the request's side of a transport.
+type Reader interface {
+	// LimitRead calls expired once the time is over, and then fails reads of the
+	// request's body. Call stop when nobody reads any more.
+	LimitRead(d time.Duration, expired func()) (stop func())
+}
+
+type readerKey struct{}
+
+// WithReader gives a call the means to limit its reads.
+func WithReader(ctx context.Context, r Reader) context.Context {
+	return context.WithValue(ctx, readerKey{}, r)
+}
+
+func readerOf(ctx context.Context) Reader {
+	r, _ := ctx.Value(readerKey{}).(Reader)
+	return r
+}
