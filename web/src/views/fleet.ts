@@ -7,7 +7,7 @@ import { fleetSpan, vitals, vitalTypes, Vitals, type Vital } from "../state/flee
 import type { PageState } from "../state/page.js";
 import { copyMenu } from "./copymenu.js";
 import { byId, element, setText } from "./dom.js";
-import { coloursOf, HostCard, type Colours } from "./hostcard.js";
+import { coloursOf, HostCard, type Colours, type Size } from "./hostcard.js";
 
 /** How many hosts one question for history is about. */
 const batch = 40;
@@ -15,6 +15,8 @@ const batch = 40;
 const points = 100;
 /** Rows so far out of sight, in pixels, are there already when they are scrolled into it. */
 const margin = 300;
+/** After so many milliseconds without scrolling the history of the hosts in sight is asked for. */
+const scrollRest = 150;
 
 const orderNames: Record<Order, string> = {
   name: "Name",
@@ -53,6 +55,11 @@ export class FleetView {
   #sorted = 0;
   #colours: Colours = coloursOf(document.documentElement);
   #focused = -1;
+  #shaped = "";
+  #size: Size | undefined;
+  #first: number | undefined;
+  #moved = -Infinity;
+  #resting: ReturnType<typeof setTimeout> | undefined;
 
   /** @param redraw asks for a frame */
   constructor(
@@ -137,21 +144,26 @@ export class FleetView {
     const now = this.#now();
     const { columns, height } = this.#shape();
     const shown = this.#shown;
-    this.#list.style.height = `${Math.ceil(shown.length / columns) * height}px`;
+    // Read before anything is written, so that nothing is laid out twice in a frame.
     const above = -this.#list.getBoundingClientRect().top;
+    const whole = `${Math.ceil(shown.length / columns) * height}px`;
+    if (this.#list.style.height !== whole) this.#list.style.height = whole;
     const first = Math.max(0, Math.floor((above - margin) / height) * columns);
     const last = Math.min(shown.length, Math.ceil((above + innerHeight + margin) / height) * columns);
     const seen = shown.slice(first, Math.max(first, last));
     const names = new Set(seen.map((host) => host.name));
+    const free: HostCard[] = [];
     for (const [name, card] of this.#cards) {
       if (names.has(name)) continue;
+      // A card that has the keyboard must not turn into another host's.
+      if (!card.element.contains(document.activeElement)) free.push(card);
       card.element.remove();
       this.#cards.delete(name);
     }
     for (const [i, host] of seen.entries()) {
       const index = first + i;
       let card = this.#cards.get(host.name);
-      if (card === undefined) this.#cards.set(host.name, (card = new HostCard(host.name)));
+      if (card === undefined) this.#cards.set(host.name, (card = free.pop() ?? new HostCard()));
       const share = 100 / columns;
       card.place(
         index,
@@ -164,10 +176,27 @@ export class FleetView {
       // The order on the page is the order of the keyboard.
       if (this.#list.children[i] !== card.element)
         this.#list.insertBefore(card.element, this.#list.children[i] ?? null);
-      card.draw(host, this.#vitals.get(host.name), now, this.#colours);
+      card.draw(host, this.#vitals.get(host.name), now, this.#colours, this.#chartSize(card));
     }
     this.#inSight = seen.map((host) => host.name);
-    void this.#recall(now);
+    if (first !== this.#first) {
+      if (this.#first !== undefined) this.#moved = performance.now();
+      this.#first = first;
+    }
+    if (performance.now() - this.#moved >= scrollRest) void this.#recall(now);
+    else this.#resting ??= setTimeout(() => this.#rest(), scrollRest);
+  }
+
+  /** rest draws again after a while of scrolling: the hosts that went by are not worth a question. */
+  #rest(): void {
+    this.#resting = undefined;
+    this.redraw();
+  }
+
+  /** chartSize returns the size of the small charts, by a card that is in its place. */
+  #chartSize(card: HostCard): Size {
+    if (this.#size === undefined || this.#size.width === 0) this.#size = card.chartSize;
+    return this.#size;
   }
 
   /** recolour follows the colour scheme. */
@@ -184,9 +213,14 @@ export class FleetView {
   #shape(): { columns: number; height: number } {
     const width = this.#list.clientWidth;
     const tiles = this.#isGrid || width < 760;
-    this.#list.dataset["view"] = tiles ? "grid" : "table";
-    // Where there is no room for rows there is nothing to choose.
-    this.#grid.hidden = width < 760;
+    const shape = `${tiles} ${width}`;
+    if (shape !== this.#shaped) {
+      this.#shaped = shape;
+      this.#size = undefined;
+      this.#list.dataset["view"] = tiles ? "grid" : "table";
+      // Where there is no room for rows there is nothing to choose.
+      this.#grid.hidden = width < 760;
+    }
     return tiles ? { columns: Math.max(1, Math.floor(width / 320)), height: 196 } : { columns: 1, height: 66 };
   }
 
