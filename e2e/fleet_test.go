@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
 
 	"github.com/vitals-rpc/vitals/client"
 	"github.com/vitals-rpc/vitals/gen/monitoring"
@@ -51,6 +54,22 @@ func TestFleetSurvivesKill(t *testing.T) {
 	if tags := after["web-1"].GetTags(); tags["env"] != "prod" || tags["role"] != "web" {
 		t.Errorf("tags %v", tags)
 	}
+	// What hosts that are silent now had sent last is there at once.
+	classic := s.client().Monitoring()
+	f := func(host, metricType string, code connect.Code, check func(*monitoring.MetricResponse) bool) {
+		t.Helper()
+		res, err := classic.GetMetric(t.Context(), &monitoring.MetricRequest{Hostname: host, MetricType: metricType})
+		if err == nil && (code != 0 || !check(res)) || err != nil && connect.CodeOf(err) != code {
+			t.Errorf("%s of %s is %v, error %v", metricType, host, res, err)
+		}
+	}
+	f("web-2", "queue_depth", 0, func(r *monitoring.MetricResponse) bool { return r.GetValue() == 3 && r.GetUnit() == "jobs" })
+	f("web-1", "", 0, func(r *monitoring.MetricResponse) bool {
+		last := before["web-1"].GetLastSeen().AsTime()
+		return r.GetMetricType() == "cpu" && r.GetUnit() == "percent" && time.Unix(r.GetTimestamp(), 0).Sub(last).Abs() < time.Minute
+	})
+	f("web-1", "queue_depth", connect.CodeNotFound, nil)
+	f("web-1", "cpu_core", connect.CodeInvalidArgument, nil)
 	// A sender that says less does not undo what was said.
 	if status, _, text := post(t, s, "web-2", sample("queue_depth", 4)); status != 200 {
 		t.Fatal(text)

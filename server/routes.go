@@ -41,12 +41,13 @@ func (s *Server) routes() (http.Handler, error) {
 		s.streams.Intercept,
 		validate.NewServerInterceptor(),
 	)
+	promql := query.New(s.store.Queryable(), query.Options{Logger: s.opts.Logger})
 	monitoringconnect.RegisterMonitoringServiceHandler(calls, &rpc.Monitoring{
-		Hostname: s.opts.Hostname, Live: s.hub, Types: s.fleet, Hosts: s.fleet, Health: s.health,
+		Hostname: s.opts.Hostname, Live: s.hub, Types: s.fleet, Hosts: s.fleet, History: promql, Health: s.health,
 	})
 	monitoringv1connect.RegisterLiveServiceHandler(calls, &rpc.LiveService{Live: s.hub, Types: s.fleet})
 	monitoringv1connect.RegisterQueryServiceHandler(calls, &rpc.QueryService{
-		Fleet: s.fleet, History: s.store, PromQL: query.New(s.store.Queryable(), query.Options{Logger: s.opts.Logger}),
+		Fleet: s.fleet, History: s.store, PromQL: promql,
 	})
 	monitoringv1connect.RegisterIngestServiceHandler(calls, &rpc.IngestService{Hostname: s.opts.Hostname, Ingest: s.door, Types: s.fleet})
 	monitoringv1connect.RegisterSystemServiceHandler(calls, &rpc.SystemService{

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"syscall"
@@ -21,10 +22,11 @@ func main() {
 	length := flag.Duration("for", time.Hour, "how long to record")
 	out := flag.String("out", "host.recording", "`file` to write")
 	hostname := flag.String("hostname", "recorded", "`name` of the host in the file")
+	goOn := flag.Bool("append", false, "go on with the recording that the file has, rather than replace it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := record(ctx, *length, *out, *hostname); err != nil {
+	if err := record(ctx, *length, *out, *hostname, *goOn); err != nil {
 		fmt.Fprintln(os.Stderr, "record:", err)
 		os.Exit(1)
 	}
@@ -32,9 +34,17 @@ func main() {
 
 // record measures each second and writes the file each minute, so that an
 // interrupted recording is worth something.
-func record(ctx context.Context, length time.Duration, out, hostname string) error {
+func record(ctx context.Context, length time.Duration, out, hostname string, goOn bool) error {
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
+	var before recording.Recording
+	if goOn {
+		r, err := recording.ReadFile(out)
+		if err != nil {
+			return err
+		}
+		before = *r
+	}
 	var kept recording.Recording
 	var failed error
 	written := time.Now()
@@ -45,13 +55,23 @@ func record(ctx context.Context, length time.Duration, out, hostname string) err
 			return
 		}
 		written = time.Now()
-		if failed = kept.WriteFile(out); failed != nil {
+		if failed = joined(before, kept).WriteFile(out); failed != nil {
 			cancel()
 		}
 	})
 	if err := errors.Join(err, failed); err != nil {
 		return fmt.Errorf("the recording ended early: %w", err)
 	}
-	fmt.Fprintf(os.Stderr, "%d samples of %d series in %s\n", kept.Samples(), len(kept.Series), out)
-	return kept.WriteFile(out)
+	all := joined(before, kept)
+	fmt.Fprintf(os.Stderr, "%d samples of %d series in %s\n", all.Samples(), len(all.Series), out)
+	return all.WriteFile(out)
+}
+
+// joined is one recording and then another, neither of which is changed.
+func joined(before, later recording.Recording) *recording.Recording {
+	all := &recording.Recording{}
+	for _, part := range []recording.Recording{before, later} {
+		all.Join(part.Cut(math.MinInt64, math.MaxInt64))
+	}
+	return all
 }

@@ -194,6 +194,18 @@ func (r *Registry) Knows(hostname string) bool {
 	return r.hosts[hostname] != nil
 }
 
+// LastSeen is when the host's newest sample was taken; false for a host that has
+// never reported.
+func (r *Registry) LastSeen(hostname string) (time.Time, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.hosts[hostname]
+	if h == nil {
+		return time.Time{}, false
+	}
+	return h.LastSeen, true
+}
+
 // Hosts returns the hosts whose names begin with prefix, in order of name.
 func (r *Registry) Hosts(prefix string) []Host {
 	r.mu.Lock()

@@ -40,15 +40,22 @@ type Monitoring struct {
 	Hostname string
 	Live     Live
 	Types    Types
-	Hosts    interface{ Knows(hostname string) bool }
-	Health   Health
+	Hosts    interface {
+		LastSeen(hostname string) (time.Time, bool)
+	}
+	// History has what hosts sent that have been silent since the server started.
+	History interface {
+		Newest(ctx context.Context, hostname, metricType string, seen time.Time) (metric.Sample, error)
+	}
+	Health Health
 }
 
 var _ monitoringconnect.MonitoringServiceHandler = (*Monitoring)(nil)
 
 // GetMetric returns the newest sample.
-func (m *Monitoring) GetMetric(_ context.Context, req *monitoringpb.MetricRequest) (*monitoringpb.MetricResponse, error) {
-	sample, err := m.latest(m.target(req))
+func (m *Monitoring) GetMetric(ctx context.Context, req *monitoringpb.MetricRequest) (*monitoringpb.MetricResponse, error) {
+	hostname, metricType := m.target(req)
+	sample, err := m.latest(ctx, hostname, metricType)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +65,7 @@ func (m *Monitoring) GetMetric(_ context.Context, req *monitoringpb.MetricReques
 // StreamMetrics sends the newest sample at once, then one a second: ten in all.
 func (m *Monitoring) StreamMetrics(ctx context.Context, req *monitoringpb.MetricRequest, stream monitoringconnect.MonitoringServiceStreamMetricsServerStream) error {
 	hostname, metricType := m.target(req)
-	sample, err := m.latest(hostname, metricType)
+	sample, err := m.latest(ctx, hostname, metricType)
 	if err != nil {
 		return err
 	}
@@ -93,7 +100,7 @@ func (m *Monitoring) next(ctx context.Context, sub *live.Subscription, sent metr
 	patience, cancel := context.WithDeadline(ctx, due.Add(streamPatience))
 	defer cancel()
 	for {
-		newest, err := m.latest(sent.Series.Host, sent.Series.Type)
+		newest, err := m.latest(ctx, sent.Series.Host, sent.Series.Type)
 		if err != nil || newest.Time > sent.Time {
 			return newest, err
 		}
@@ -138,12 +145,18 @@ func (m *Monitoring) target(req *monitoringpb.MetricRequest) (hostname, metricTy
 	return hostname, metricType
 }
 
-// latest is Live.Latest, telling a host that has not reported since the server
-// started from one that nobody knows.
-func (m *Monitoring) latest(hostname, metricType string) (metric.Sample, error) {
+// latest is Live.Latest, and for a host that has been silent since the server
+// started its last sample from history.
+func (m *Monitoring) latest(ctx context.Context, hostname, metricType string) (metric.Sample, error) {
 	sample, err := m.Live.Latest(hostname, metricType)
-	if is[*metric.UnknownHostError](err) && (hostname == m.Hostname || m.Hosts.Knows(hostname)) {
-		return sample, &metric.NoSampleError{Type: metricType, Host: hostname}
+	if !is[*metric.UnknownHostError](err) {
+		return sample, err
+	}
+	if seen, ok := m.Hosts.LastSeen(hostname); ok {
+		return m.History.Newest(ctx, hostname, metricType, seen)
+	}
+	if hostname == m.Hostname {
+		err = &metric.NoSampleError{Type: metricType, Host: hostname}
 	}
 	return sample, err
 }

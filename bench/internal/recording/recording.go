@@ -61,6 +61,21 @@ func (r *Recording) Add(samples []metric.Sample) {
 	}
 }
 
+// Join appends the samples of a later recording of the same host.
+func (r *Recording) Join(later *Recording) {
+	byName := map[string]*Series{}
+	for _, s := range r.Series {
+		byName[s.Series.Key()] = s
+	}
+	for _, s := range later.Series {
+		if before := byName[s.Series.Key()]; before != nil {
+			before.Times, before.Values = append(before.Times, s.Times...), append(before.Values, s.Values...)
+		} else {
+			r.Series = append(r.Series, s)
+		}
+	}
+}
+
 // Samples is how many samples there are.
 func (r *Recording) Samples() (n int) {
 	for _, s := range r.Series {

@@ -99,3 +99,24 @@ func TestCommittedRecording(t *testing.T) {
 		}
 	}
 }
+
+func TestJoin(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r")
+	if err := rounds().Cut(0, 3000).WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := recording.ReadFile(path) // whose series are others than those of the rest
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Join(rounds().Cut(3000, 4000))
+	if len(got.Series) != 2 || got.Samples() != 5 {
+		t.Errorf("%d samples of %d series", got.Samples(), len(got.Series))
+	}
+	want, joined := flat(t, rounds()), flat(t, got)
+	for i := range want {
+		if want[i].Series.Key() != joined[i].Series.Key() || want[i].Time != joined[i].Time || want[i].Value != joined[i].Value {
+			t.Errorf("sample %d is %v, want %v", i, joined[i], want[i])
+		}
+	}
+}
