@@ -39,7 +39,7 @@ type Client struct {
 
 // New makes a client of the server at target: a URL such as
 // "https://vitals.example.com", an address such as "localhost:50051", which means
-// http, or a name that stands for several servers, such as
+// http, a unix socket such as "unix:/run/vitals.sock", or a name that stands for several servers, such as
 // "dns:///vitals.example.com:50051" (see [balance.ParseTarget]). Nothing is sent
 // until the first call.
 //
@@ -268,6 +268,9 @@ func (o *options) validate(u *url.URL) error {
 	if strings.HasSuffix(u.Scheme, "https") {
 		return nil
 	}
+	if u.Scheme == "unix" && (o.http3 || o.tls != nil || o.trust.given()) {
+		return fmt.Errorf("server %q is a unix socket, on which there is no TLS", u)
+	}
 	secure := "https://" + u.Host
 	if u.Host == "" { // it stands for several servers
 		secure = u.Scheme + "+https://" + u.Path
@@ -318,6 +321,11 @@ func (o *options) roundTripper(a balance.Address) http.RoundTripper {
 		dial := t.DialContext
 		t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, a.Dial) }
 		t.Proxy = nil // it would be asked for the name
+	}
+	if a.Socket != "" {
+		dial := t.DialContext
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, "unix", a.Socket) }
+		t.Proxy = nil
 	}
 	return explainTLS(t, o.tls)
 }

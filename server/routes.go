@@ -22,6 +22,7 @@ import (
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
 	"github.com/vitals-rpc/vitals/server/interceptor"
 	"github.com/vitals-rpc/vitals/server/jsonrpc"
+	"github.com/vitals-rpc/vitals/server/peer"
 	"github.com/vitals-rpc/vitals/server/query"
 	"github.com/vitals-rpc/vitals/server/rpc"
 	"github.com/vitals-rpc/vitals/server/transport"
@@ -81,7 +82,8 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.Handle("/", other)
 
 	allowed := allowOrigins(s.opts.AllowedOrigins)
-	return allowed(sendDeadline(takeIn(explain(mux), s.opts.SendTimeout), s.opts.SendTimeout)), nil
+	answer := allowed(sendDeadline(takeIn(explain(mux), s.opts.SendTimeout), s.opts.SendTimeout))
+	return peer.Identify(answer, s.opts.TrustedProxies), nil
 }
 
 // byName makes the transports that call a method by its name, from the descriptors

@@ -24,6 +24,7 @@ import (
 	"github.com/vitals-rpc/vitals/server/interceptor"
 	"github.com/vitals-rpc/vitals/server/listen"
 	"github.com/vitals-rpc/vitals/server/live"
+	"github.com/vitals-rpc/vitals/server/peer"
 	"github.com/vitals-rpc/vitals/server/store"
 )
 
@@ -68,6 +69,9 @@ type Options struct {
 	// AllowedOrigins are the origins (scheme://host[:port]) whose pages may call
 	// the server from a browser, beside its own. Default: none.
 	AllowedOrigins []string
+	// TrustedProxies may say by X-Forwarded-For or Forwarded who calls. Default:
+	// none.
+	TrustedProxies peer.Proxies
 
 	// Admission bounds what each caller may take of the server, and all together.
 	Admission admission.Options

@@ -16,6 +16,9 @@ type Address struct {
 	// Dial is the host:port to connect to in place of the URL's, whose name stays
 	// what the server and its certificate are asked for. Empty: the URL's.
 	Dial string
+	// Socket is the path of the unix socket to connect to in place of both. Empty:
+	// none.
+	Socket string
 	// Priority: a server with a greater number is used when none with a lower is
 	// well.
 	Priority int
@@ -24,6 +27,9 @@ type Address struct {
 }
 
 func (a Address) key() string {
+	if a.Socket != "" {
+		return "unix:" + a.Socket
+	}
 	if a.Dial == "" {
 		return a.URL.String()
 	}

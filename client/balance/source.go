@@ -105,10 +105,22 @@ func named(kind, scheme, name string) *url.URL {
 	return &url.URL{Scheme: kind, Path: "/" + name}
 }
 
+// Unix is the server that listens on a unix socket of that path, by http.
+type Unix string
+
+// Addresses implements [Source].
+func (p Unix) Addresses(context.Context) ([]Address, error) {
+	return []Address{{URL: &url.URL{Scheme: "http", Host: "localhost"}, Socket: string(p)}}, nil
+}
+
+// Base implements [Source].
+func (p Unix) Base() *url.URL { return &url.URL{Scheme: "unix", Opaque: string(p)} }
+
 // ParseTarget returns the source that a target names:
 //
 //	https://vitals.example.com      a server
 //	localhost:50051                 a server, by http
+//	unix:/run/vitals.sock           a server on a unix socket, by http
 //	dns:///vitals.example.com:50051 every address of a name, by http
 //	dns+https:///...                the same by https
 //	srv:///_vitals._tcp.example.com every server in its SRV records, by http
@@ -116,6 +128,9 @@ func named(kind, scheme, name string) *url.URL {
 //
 // With the last four, what follows the name is the path before the procedure.
 func ParseTarget(target string, resolver Resolver) (Source, error) {
+	if path, ok := strings.CutPrefix(target, "unix:"); ok && strings.Trim(path, "/") != "" {
+		return Unix(path), nil
+	}
 	full := target
 	if !strings.Contains(full, "://") {
 		full = "http://" + full
@@ -156,5 +171,5 @@ func ParseTarget(target string, resolver Resolver) (Source, error) {
 }
 
 func targetError(target string) error {
-	return fmt.Errorf("server %q is neither a URL such as https://vitals.example.com nor an address such as localhost:50051, nor dns:///name:port or srv:///_service._tcp.name", target)
+	return fmt.Errorf("server %q is neither a URL such as https://vitals.example.com nor an address such as localhost:50051, nor unix:/path, dns:///name:port or srv:///_service._tcp.name", target)
 }

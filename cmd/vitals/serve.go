@@ -96,6 +96,7 @@ func runServe(ctx context.Context, c serveConfig, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	c.options.TrustedProxies = c.listen.proxies
 	srv, err := server.New(ctx, c.options)
 	if errors.Is(err, server.ErrNotOrigin) {
 		return usageError{err}

@@ -3,18 +3,19 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/vitals-rpc/vitals/server/certificate"
 	"github.com/vitals-rpc/vitals/server/listen"
+	"github.com/vitals-rpc/vitals/server/peer"
 )
 
 // selfSignedName is the file in the data folder that keeps the certificate of
@@ -25,15 +26,22 @@ const selfSignedName = "tls-self-signed.pem"
 // in.
 type listenConfig struct {
 	addresses         []string
+	addressesSet      func() bool // by the operator
 	insecureAnonymous bool
 	tls               certificate.Options
 	selfSigned        bool
 	clientAuth        string
 	http3             bool
+	socketMode        fs.FileMode
+	trustedProxies    []string
+	proxies           peer.Proxies
 }
 
 func (c *listenConfig) flags(f *pflag.FlagSet) {
-	f.StringSliceVar(&c.addresses, "listen", []string{"localhost:50051"}, "`address` to listen on, host:port; port 0 takes a free one; http:// before it leaves TLS out there; may be repeated")
+	c.addressesSet = func() bool { return f.Changed("listen") }
+	f.StringSliceVar(&c.addresses, "listen", []string{"localhost:50051"}, "`address` to listen on, host:port or unix:/path; port 0 takes a free one; http:// before host:port leaves TLS out there; may be repeated")
+	f.Var(modeFlag(&c.socketMode, listen.DefaultSocketMode), "socket-mode", "`mode` of unix sockets, such as 0660 to let the group call")
+	f.StringSliceVar(&c.trustedProxies, "trusted-proxy", nil, "`network` (10.0.0.0/8), address, or unix, of proxies that may say who calls, by X-Forwarded-For, Forwarded or the PROXY protocol; may be repeated")
 	f.BoolVar(&c.insecureAnonymous, "insecure-anonymous", false, "let anyone who reaches the server read from it; needed for an address that is not loopback")
 	f.StringVar(&c.tls.CertFile, "tls-cert", "", "`file` with the certificate to show, in PEM, intermediate ones after it; read again when it changes")
 	f.StringVar(&c.tls.KeyFile, "tls-key", "", "`file` with its private key, in PEM; read again when it changes")
@@ -54,14 +62,23 @@ type entrance struct {
 // open reads or makes the certificate and binds the addresses.
 func (c *listenConfig) open(ctx context.Context, dataDir string, log *slog.Logger) (*entrance, error) {
 	e := &entrance{}
-	opts := listen.Options{Addresses: c.addresses, AllowAnonymous: c.insecureAnonymous, HTTP3: c.http3}
+	var err error
+	if c.proxies, err = peer.ParseProxies(c.trustedProxies); err != nil {
+		return nil, usageError{err}
+	}
+	opts := listen.Options{
+		Addresses: c.addresses, AllowAnonymous: c.insecureAnonymous, HTTP3: c.http3,
+		SocketMode: c.socketMode, Proxies: c.proxies, Inherited: inherited(),
+	}
+	if len(opts.Inherited) > 0 && !c.addressesSet() {
+		opts.Addresses = nil // what systemd binds is in place of the default
+	}
 	if err := c.openTLS(e, dataDir, log); err != nil {
 		return nil, err
 	}
 	if e.keeper != nil {
 		opts.TLS = e.keeper.Config()
 	}
-	var err error
 	if e.listeners, err = listen.Open(ctx, opts); errors.Is(err, listen.ErrNotLoopback) || errors.Is(err, listen.ErrHTTP3WithoutTLS) {
 		return nil, usageError{err}
 	}
@@ -89,6 +106,17 @@ func (c *listenConfig) openTLS(e *entrance, dataDir string, log *slog.Logger) er
 	return err
 }
 
+// inherited are the sockets that systemd has bound for this process, by the
+// variables of sd_listen_fds(3).
+func inherited() []*os.File {
+	pid, pidErr := strconv.Atoi(os.Getenv("LISTEN_PID"))
+	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	if pidErr != nil || err != nil || pid != os.Getpid() || n < 1 {
+		return nil
+	}
+	return listen.InheritedFiles(n)
+}
+
 // namesOf are the hosts of listen addresses.
 func namesOf(addresses []string) []string {
 	var names []string
@@ -105,66 +133,4 @@ func (e *entrance) watch(ctx context.Context) {
 	if e.keeper != nil {
 		e.keeper.Watch(ctx)
 	}
-}
-
-// announce says where the server is: to a person with a line to paste, to a log
-// as a record.
-func (e *entrance) announce(stderr io.Writer, log *slog.Logger, hostname string) {
-	urls := e.urls()
-	try := fmt.Sprintf(`curl %s-H 'Content-Type: application/json' -d '{"metricType":"cpu"}' %smonitoring.MonitoringService/GetMetric`, e.curlFlags(), urls[0])
-	var fingerprint string
-	if e.keeper != nil {
-		fingerprint = e.keeper.Fingerprint().String()
-	}
-	if !isTerminal(stderr) {
-		attrs := []any{"version", version(), "hostname", hostname, "page", urls, "try", try}
-		if fingerprint != "" {
-			attrs = append(attrs, "tls_fingerprint", fingerprint, "tls_expires", e.keeper.Leaf().NotAfter)
-		}
-		log.Info("serving", attrs...)
-		return
-	}
-	fmt.Fprintf(stderr, "Vitals %s measures %s\n", version(), hostname)
-	for _, u := range urls {
-		fmt.Fprintf(stderr, "  page  %s\n", u)
-	}
-	fmt.Fprintf(stderr, "  try   %s\n", try)
-	if fingerprint != "" {
-		fmt.Fprintf(stderr, "  pin   --tls-fingerprint %s\n", fingerprint)
-	}
-}
-
-// urls are the listeners' URLs, each once.
-func (e *entrance) urls() []string {
-	var urls []string
-	for _, l := range e.listeners {
-		scheme := "http"
-		if l.TLS != nil {
-			scheme = "https"
-		}
-		if u := scheme + "://" + displayAddress(l.Addr()) + "/"; !slices.Contains(urls, u) {
-			urls = append(urls, u)
-		}
-	}
-	return urls
-}
-
-// curlFlags are what curl needs to trust the first listener.
-func (e *entrance) curlFlags() string {
-	if path := e.selfSigned; path != "" && e.listeners[0].TLS != nil {
-		return "--cacert " + path + " "
-	}
-	return ""
-}
-
-// displayAddress is the address as a person would type it.
-func displayAddress(addr net.Addr) string {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return addr.String()
-	}
-	if tcp.IP.IsLoopback() || tcp.IP.IsUnspecified() {
-		return fmt.Sprintf("localhost:%d", tcp.Port)
-	}
-	return tcp.String()
 }

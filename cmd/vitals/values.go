@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -38,6 +39,28 @@ func (d *duration) Set(text string) error {
 func (d *duration) String() string { return model.Duration(*d).String() }
 
 func (d *duration) Type() string { return "duration" }
+
+// mode is a flag for the mode of a file, in octal: 0660.
+type mode fs.FileMode
+
+// modeFlag makes a mode flag that sets target, with a default.
+func modeFlag(target *fs.FileMode, value fs.FileMode) pflag.Value {
+	*target = value
+	return (*mode)(target)
+}
+
+func (m *mode) Set(text string) error {
+	v, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || v == 0 || v > uint64(fs.ModePerm) {
+		return fmt.Errorf("%q is no mode in octal such as 0600 or 0660", text)
+	}
+	*m = mode(v)
+	return nil
+}
+
+func (m *mode) String() string { return fmt.Sprintf("%04o", uint32(*m)) }
+
+func (m *mode) Type() string { return "mode" }
 
 // size is a flag in bytes that takes units: 500MB, 10GB, 1TiB.
 type size int64

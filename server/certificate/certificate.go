@@ -123,11 +123,6 @@ func (k *Keeper) Leaf() *x509.Certificate { return k.current.Load().certificate.
 // Fingerprint is that of the certificate that is shown now.
 func (k *Keeper) Fingerprint() pin.Fingerprint { return pin.Of(k.Leaf()) }
 
-// ClientsRequired says whether nobody comes in without a certificate.
-func (k *Keeper) ClientsRequired() bool {
-	return k.opts.ClientCAFile != "" && k.opts.ClientAuth == Require
-}
-
 // Config is the server's side of TLS, for every listener and for QUIC. It always
 // shows the certificate of now. It must not be changed.
 func (k *Keeper) Config() *tls.Config { return k.config }

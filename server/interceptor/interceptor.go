@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
+
+	"github.com/vitals-rpc/vitals/server/peer"
 )
 
 // Recovery turns a panic into INTERNAL for the caller and a log record with the
@@ -55,7 +57,7 @@ func Log(log *slog.Logger) connect.ServerInterceptor {
 				slog.String("request_id", RequestIDFrom(ctx)),
 			}
 			if info, ok := connect.CallInfoForServerContext(ctx); ok {
-				attrs = append(attrs, slog.String("protocol", info.Protocol), slog.String("peer", info.PeerAddr))
+				attrs = append(attrs, slog.String("protocol", info.Protocol), slog.String("peer", peerOf(ctx, info)))
 			}
 			if err != nil {
 				attrs = append(attrs, slog.String("error", cause(err)))
@@ -64,6 +66,19 @@ func Log(log *slog.Logger) connect.ServerInterceptor {
 			return err
 		}
 	}
+}
+
+// peerOf is the caller's address, and the subject of its certificate where it has
+// shown one.
+func peerOf(ctx context.Context, info *connect.CallInfo) string {
+	p, ok := peer.From(ctx)
+	if !ok {
+		return info.PeerAddr
+	}
+	if p.Certificate != nil {
+		return p.String() + " " + p.Subject()
+	}
+	return p.String()
 }
 
 // receiving notes why no message could be read. Who receives may be another

@@ -6,9 +6,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"strings"
 	"syscall"
+	"time"
+
+	"github.com/vitals-rpc/vitals/server/peer"
 )
 
 // ErrNotLoopback is the cause of a refusal to listen where anyone could call.
@@ -21,15 +26,26 @@ var ErrHTTP3WithoutTLS = errors.New("HTTP/3 has TLS always: give a certificate w
 // default.
 type Options struct {
 	// Addresses are of the form host:port, or http://host:port for one without
-	// TLS where TLS is configured. Port 0 takes a free one. "localhost" means
-	// both 127.0.0.1 and, where the machine has it, ::1, on the same port.
+	// TLS where TLS is configured, or unix:/path for a unix socket, which has no
+	// TLS. Port 0 takes a free one. "localhost" means both 127.0.0.1 and, where
+	// the machine has it, ::1, on the same port.
 	Addresses []string
+	// Inherited are sockets that are bound already; see [InheritedFiles]. Open
+	// closes the files, not the sockets.
+	Inherited []*os.File
+	// SocketMode says who may call by the unix sockets. Default:
+	// [DefaultSocketMode].
+	SocketMode fs.FileMode
 	// AllowAnonymous allows addresses that are not loopback.
 	AllowAnonymous bool
 	// TLS is what callers are answered with. Default: no TLS.
 	TLS *tls.Config
 	// HTTP3 binds the port of each address with TLS over UDP too.
 	HTTP3 bool
+	// Proxies may say by the PROXY protocol who calls. Default: none.
+	Proxies peer.Proxies
+	// ReadHeaderTimeout is how long a proxy may take to say it. Default 10 s.
+	ReadHeaderTimeout time.Duration
 }
 
 // Listener is one place where callers come in.
@@ -45,7 +61,7 @@ type Listener struct {
 
 // Open binds every address and returns the listeners, or none and the first
 // error. An address that is not loopback is refused with [ErrNotLoopback] unless
-// anonymous callers are allowed.
+// anonymous callers are allowed, or each caller has to show a certificate.
 func Open(ctx context.Context, opts Options) (listeners []*Listener, err error) {
 	defer func() {
 		if err != nil {
@@ -56,6 +72,9 @@ func Open(ctx context.Context, opts Options) (listeners []*Listener, err error) 
 	if opts.HTTP3 && opts.TLS == nil {
 		return nil, ErrHTTP3WithoutTLS
 	}
+	if opts.SocketMode == 0 {
+		opts.SocketMode = DefaultSocketMode
+	}
 	for _, address := range opts.Addresses {
 		bound, err := opts.open(ctx, address)
 		listeners = append(listeners, bound...)
@@ -63,19 +82,26 @@ func Open(ctx context.Context, opts Options) (listeners []*Listener, err error) 
 			return listeners, err
 		}
 	}
-	return listeners, nil
+	return opts.addInherited(ctx, listeners)
 }
 
 // plainScheme before an address leaves TLS out there.
 const plainScheme = "http://"
 
 func (o *Options) open(ctx context.Context, address string) ([]*Listener, error) {
+	if path, ok := strings.CutPrefix(address, unixScheme); ok {
+		l, err := bindUnix(ctx, path, o.SocketMode)
+		if err != nil {
+			return nil, err
+		}
+		return []*Listener{{Listener: o.behindProxies(l)}}, nil
+	}
 	hostport, plain := strings.CutPrefix(address, plainScheme)
 	host, port, err := net.SplitHostPort(hostport)
 	if err != nil {
-		return nil, fmt.Errorf("listen address %q is not of the form host:port, such as localhost:50051: %w", address, err)
+		return nil, fmt.Errorf("listen address %q is not of the form host:port, such as localhost:50051, nor unix:/path: %w", address, err)
 	}
-	if err := checkLoopback(ctx, host, address, o.AllowAnonymous); err != nil {
+	if err := checkLoopback(ctx, host, address, o.mayBePublic(plain)); err != nil {
 		return nil, err
 	}
 	listeners, err := o.bindAll(ctx, host, port, plain)
@@ -89,114 +115,17 @@ func (o *Options) open(ctx context.Context, address string) ([]*Listener, error)
 	return listeners, nil
 }
 
-// freePortTries is how often another free port is looked for, when the one that
-// was found is taken in another family or over UDP.
-const freePortTries = 10
-
-func closeAll(listeners []*Listener) {
-	for _, l := range listeners {
-		_ = l.Close() // nothing was served on it
-		if l.QUIC != nil {
-			_ = l.QUIC.Close()
-		}
-	}
-}
-
-func (o *Options) bindAll(ctx context.Context, host, port string, plain bool) ([]*Listener, error) {
-	bound, err := bind(ctx, host, port)
-	listeners := make([]*Listener, 0, len(bound))
-	for _, l := range bound {
-		listeners = append(listeners, o.wrap(l, plain))
-	}
-	if err != nil || !o.HTTP3 || plain {
-		return listeners, err
-	}
-	for _, l := range listeners {
-		l.QUIC, err = new(net.ListenConfig).ListenPacket(ctx, "udp", l.Addr().String())
-		if err != nil {
-			return listeners, err
-		}
-	}
-	return listeners, nil
+// mayBePublic says whether an address may be one that is not loopback. Who has shown
+// a certificate of the operator's authority is not anonymous.
+func (o *Options) mayBePublic(plain bool) bool {
+	return o.AllowAnonymous || !plain && o.TLS != nil && o.TLS.ClientAuth == tls.RequireAndVerifyClientCert
 }
 
 // wrap puts the layers over a bound port.
 func (o *Options) wrap(l net.Listener, plain bool) *Listener {
+	l = o.behindProxies(l)
 	if o.TLS == nil || plain {
 		return &Listener{Listener: l}
 	}
 	return &Listener{Listener: tls.NewListener(plainRefuser{l}, o.TLS), TLS: o.TLS}
-}
-
-func checkLoopback(ctx context.Context, host, address string, allowAnonymous bool) error {
-	if allowAnonymous {
-		return nil
-	}
-	ips, err := resolve(ctx, host)
-	if err != nil {
-		return fmt.Errorf("listen address %q: %w", address, err)
-	}
-	for _, ip := range ips {
-		if !ip.IsLoopback() {
-			return fmt.Errorf("listen address %q is %w: anyone who reaches it could read, for there are no accounts. "+
-				"Listen on localhost, or say --insecure-anonymous if that is what you want", address, ErrNotLoopback)
-		}
-	}
-	return nil
-}
-
-func resolve(ctx context.Context, host string) ([]net.IP, error) {
-	if host == "" {
-		return []net.IP{net.IPv6unspecified}, nil
-	}
-	addrs, err := net.DefaultResolver.LookupIPAddr(ctx, host)
-	if err != nil {
-		return nil, err
-	}
-	var ips []net.IP
-	for _, a := range addrs {
-		ips = append(ips, a.IP)
-	}
-	return ips, nil
-}
-
-// bind listens on one address; on "localhost" it listens on both loopbacks, for
-// callers differ in which they try first.
-func bind(ctx context.Context, host, port string) ([]net.Listener, error) {
-	var lc net.ListenConfig
-	if !strings.EqualFold(host, "localhost") {
-		l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, port))
-		if err != nil {
-			return nil, err
-		}
-		return []net.Listener{l}, nil
-	}
-	l4, err := lc.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", port))
-	if err != nil {
-		return nil, err
-	}
-	_, port, err = net.SplitHostPort(l4.Addr().String())
-	if err != nil {
-		return []net.Listener{l4}, err
-	}
-	l6, err := lc.Listen(ctx, "tcp6", net.JoinHostPort("::1", port))
-	switch {
-	case err == nil:
-		return []net.Listener{l4, l6}, nil
-	case errors.Is(err, syscall.EADDRINUSE):
-		return []net.Listener{l4}, err
-	default: // this machine has no IPv6
-		return []net.Listener{l4}, nil
-	}
-}
-
-func explainBind(address string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s is taken by another program (is another vitals running?); choose another address with --listen, port 0 for any free one: %w", address, err)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%s needs more rights than this user has; choose a port above 1023 with --listen: %w", address, err)
-	default:
-		return fmt.Errorf("cannot listen on %s: %w", address, err)
-	}
 }

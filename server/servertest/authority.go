@@ -18,6 +18,9 @@ import (
 	"github.com/vitals-rpc/vitals/server/certificate"
 )
 
+// month is how long certificates are good: longer than the server warns ahead.
+const month = 30 * 24 * time.Hour
+
 // Authority signs certificates for a test, into a folder of its own.
 type Authority struct {
 	// File has the authority's own certificate, in PEM.
@@ -34,12 +37,19 @@ func NewAuthority(tb testing.TB) *Authority {
 	tb.Helper()
 	a := &Authority{tb: tb, dir: tb.TempDir(), key: newKey(tb)}
 	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: "test authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		Subject: pkix.Name{CommonName: "test authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(month),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	a.File = filepath.Join(a.dir, "authority.pem")
 	a.cert = a.sign(template, template, a.key, a.File)
 	return a
+}
+
+// Pool has the authority alone.
+func (a *Authority) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.cert)
+	return pool
 }
 
 // Server makes a certificate for localhost and both loopback addresses.
@@ -67,7 +77,7 @@ func (a *Authority) Sign(name string, template *x509.Certificate) (certFile, key
 		template.NotBefore = time.Now().Add(-time.Hour)
 	}
 	if template.NotAfter.IsZero() {
-		template.NotAfter = time.Now().Add(time.Hour)
+		template.NotAfter = time.Now().Add(month)
 	}
 	key := newKey(a.tb)
 	certFile, keyFile = filepath.Join(a.dir, name+".pem"), filepath.Join(a.dir, name+".key")

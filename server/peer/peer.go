@@ -1,0 +1,92 @@
+// Package peer knows who calls: the caller's true address, also behind proxies
+// that are trusted to say it, and the certificate that it showed. Logs, limits and
+// roles ask [From], and nothing else.
+package peer
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+)
+
+// Peer is who made a request.
+type Peer struct {
+	// IP is the caller's address; not valid where it came by a unix socket.
+	IP netip.Addr
+	// Port is the caller's; 0 where a proxy did not say it.
+	Port uint16
+	// Via is the address of the proxy that the request came by; not valid where
+	// there was none, or none over IP.
+	Via netip.Addr
+	// Proxied says that a trusted proxy passed the request on and named the caller.
+	Proxied bool
+	// Secure says that the caller speaks TLS, to this server or to the proxy.
+	Secure bool
+	// Certificate is what the caller showed of itself and an authority of
+	// --tls-client-ca signed; nil where there is none. It is shared: do not
+	// change it.
+	Certificate *x509.Certificate
+}
+
+// String is the address for people and logs: 192.0.2.7:51234, 192.0.2.7 where the
+// port is not known, "unix" for a unix socket.
+func (p Peer) String() string {
+	switch {
+	case !p.IP.IsValid():
+		return "unix"
+	case p.Port == 0:
+		return p.IP.String()
+	}
+	return netip.AddrPortFrom(p.IP, p.Port).String()
+}
+
+// Subject is the distinguished name of the caller's certificate (RFC 2253), such as
+// CN=agent-7,O=Example; empty without one.
+func (p Peer) Subject() string {
+	if p.Certificate == nil {
+		return ""
+	}
+	return p.Certificate.Subject.String()
+}
+
+type key struct{}
+
+// From returns who made the request that ctx belongs to; false outside of one.
+func From(ctx context.Context) (Peer, bool) {
+	p, ok := ctx.Value(key{}).(Peer)
+	return p, ok
+}
+
+// Identify finds out who calls and lets [From] know. The request's RemoteAddr and
+// Host become the caller's, for those who look there. What a caller that is no
+// trusted proxy says of forwarding is removed from its request.
+func Identify(next http.Handler, trusted Proxies) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := direct(r)
+		passed := r.WithContext(r.Context()) // a copy
+		if trusted.trusts(p.IP) {
+			p = forwarded(passed, p, trusted)
+			if p.Proxied {
+				passed.RemoteAddr = net.JoinHostPort(p.IP.String(), strconv.Itoa(int(p.Port)))
+			}
+		} else {
+			passed.Header = without(r.Header)
+		}
+		next.ServeHTTP(w, passed.WithContext(context.WithValue(r.Context(), key{}, p)))
+	})
+}
+
+// direct is who is at the other end of the connection.
+func direct(r *http.Request) Peer {
+	p := Peer{Secure: r.TLS != nil}
+	if address, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		p.IP, p.Port = address.Addr().Unmap().WithZone(""), address.Port()
+	}
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		p.Certificate = r.TLS.PeerCertificates[0]
+	}
+	return p
+}
