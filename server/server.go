@@ -98,7 +98,7 @@ type Options struct {
 	SendTimeout time.Duration
 	// ShutdownTimeout bounds the drain. Default 10 s.
 	ShutdownTimeout time.Duration
-	// HTTP2 says who serves HTTP/2. Default [StdHTTP2].
+	// HTTP2 says who serves HTTP/2. Default [OwnHTTP2].
 	HTTP2 HTTP2
 }
 
@@ -128,7 +128,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.ReadTimeout, DefaultReadTimeout)
 	setDefault(&o.SendTimeout, DefaultSendTimeout)
 	setDefault(&o.ShutdownTimeout, DefaultShutdownTimeout)
-	setDefault(&o.HTTP2, StdHTTP2)
+	setDefault(&o.HTTP2, OwnHTTP2)
 	return o, nil
 }
 

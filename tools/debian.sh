@@ -8,6 +8,7 @@ set -euo pipefail
 needs=(
   curl:curl
   node:nodejs
+  h2load:nghttp2-client
   npm:npm
   protoc:protobuf-compiler
   grpc_python_plugin:protobuf-compiler-grpc

@@ -28,7 +28,7 @@ const Patience = 15 * time.Second
 
 // The whole suite runs with either implementation of HTTP/2: go test ./server
 // -vitals.http2=std.
-var serveHTTP2 = server.StdHTTP2
+var serveHTTP2 = server.OwnHTTP2
 
 func init() {
 	flag.Var(&serveHTTP2, "vitals.http2", "who serves HTTP/2 in tests that do not say: own or std")
