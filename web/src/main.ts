@@ -76,6 +76,9 @@ function shellOf(title: string, asked: string, recolour: () => void): Shell {
   });
 }
 
+/** A page that did nothing for so many milliseconds was asleep, and may have missed something. */
+const asleep = 10_000;
+
 /** live follows the server for a view, in this tab or by another that shows the same. */
 function live(
   topic: string,
@@ -106,8 +109,19 @@ function live(
     known: () => state.events(performance.now()),
     hurry: () => pauses.hurry(),
   });
+  const wake = () => {
+    tabs.hurry();
+    view.catchUp();
+  };
   // Time moves on, and silence grows older, whether samples come or not.
-  setInterval(redraw, 1_000);
+  let ticked = Date.now();
+  setInterval(() => {
+    const slept = Date.now() - ticked > asleep && document.visibilityState === "visible";
+    ticked = Date.now();
+    if (slept) wake();
+    redraw();
+  }, 1_000);
+  document.addEventListener("resume", wake);
   addEventListener("online", () => tabs.hurry());
   let hidden = performance.now();
   document.addEventListener("visibilitychange", () => {
@@ -115,7 +129,7 @@ function live(
     else {
       tabs.hurry();
       // A browser may have let the tab sleep, and what came meanwhile go by.
-      if (performance.now() - hidden > 10_000) view.catchUp();
+      if (performance.now() - hidden > asleep) view.catchUp();
     }
     redraw();
   });

@@ -64,6 +64,13 @@ export class Server {
     this.#process.kill(name);
   }
 
+  /** stop lets the process end in order, as an operator does. */
+  async stop() {
+    const ended = once(this.#process, "exit");
+    this.#process.kill("SIGTERM");
+    await ended;
+  }
+
   /** kill ends the process at once, as a crash would. */
   async kill() {
     if (this.#process === undefined || this.#process.exitCode !== null || this.#process.signalCode !== null) return;

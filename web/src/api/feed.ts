@@ -74,7 +74,7 @@ export const askAgainAfter: readonly number[] = [3, 8, 20, 60];
 const askEvery = 5_000;
 /** How often samples are asked for where there may be no stream. */
 const pollEvery = 2_000;
-/** How long a stream may be silent before a failing question counts as its end. */
+/** How long a stream may be silent before a failing question, or a reason to hurry, counts as its end. */
 const silentAfter = 4_000;
 /** The server breaks its own silence every 15 seconds: longer is the end of the stream. */
 const silentTooLong = 25_000;
@@ -86,6 +86,10 @@ const silentTooLong = 25_000;
  */
 export async function run(feed: Feed, publish: (event: FeedEvent) => void, signal: AbortSignal): Promise<void> {
   const line = new Line();
+  // A tab that was frozen, or a laptop that slept, holds a stream on which nothing will ever come.
+  feed.pauses.onHurry(() => {
+    if (line.silence > silentAfter) line.cut?.();
+  }, signal);
   await Promise.all([follow(feed, line, publish, signal), ask(feed, line, publish, signal)]);
 }
 

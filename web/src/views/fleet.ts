@@ -103,6 +103,7 @@ export class FleetView {
     }
     if (event.kind === "hosts") this.#sort();
     if (event.kind !== "samples") return;
+    if (event.dropped > 0) this.#recalled.clear();
     for (const { time, ids, values } of event.rounds) {
       for (const [i, id] of ids.entries()) {
         const series = this.state.series.get(id);

@@ -27,6 +27,7 @@ export class HostView {
   readonly #shown: readonly HTMLElement[];
   #about = new Map<string, { unit: string; help: string }>();
   #described = false;
+  #missed: ReturnType<typeof setTimeout> | undefined;
   #opened = false;
   #status: Host["status"] | undefined;
 
@@ -91,6 +92,12 @@ export class HostView {
     }
     if (event.kind === "hosts") this.#follow(event.hosts);
     if (event.kind !== "samples") return;
+    // What the server left out, since this page read too slowly, is in the history.
+    if (event.dropped > 0)
+      this.#missed ??= setTimeout(() => {
+        this.#missed = undefined;
+        this.catchUp();
+      }, 3_000);
     for (const { time, ids, values } of event.rounds) {
       for (const [i, id] of ids.entries()) {
         const series = this.state.series.get(id);

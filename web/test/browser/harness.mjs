@@ -10,8 +10,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
 import { binary, Server } from "../server.mjs";
 
-const executablePath = "/usr/bin/chromium";
-const args = [
+export const executablePath = "/usr/bin/chromium";
+export const args = [
   "--no-sandbox",
   "--disable-quic",
   "--no-first-run",

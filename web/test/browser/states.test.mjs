@@ -90,6 +90,11 @@ test("a host that is not known is an error that says what to do", async (t) => {
   assert.match(meaning, /browser-tset/);
   assert.match(meaning, new RegExp(hostname), "the nearest known host is named");
   assert.match(meaning, /address/);
+  assert.match(await page.locator(".nothing").textContent(), /browser-tset.*browser-test/);
+  assert.equal(await page.locator("#monitor").isVisible(), false, "no charts that wait for ever");
+  assert.deepEqual(await violations(page), []);
+  await page.locator(".nothing").getByRole("link", { name: "All hosts" }).click();
+  await until("the list", () => !page.url().includes("tset") || page.url());
 });
 
 test("axe finds nothing in a page that reconnects or shows an error", async (t) => {
@@ -112,6 +117,83 @@ test("axe finds nothing in a page that reconnects or shows an error", async (t) 
     await server.start();
   }
   await becomes(page, "live");
+});
+
+test("a server that is shut down says so before it goes, and the page comes back with the next one", async (t) => {
+  const page = await open(t);
+  await becomes(page, "live");
+  await page.evaluate(() => {
+    globalThis.said = [];
+    const read = () => said.push(["word", "meaning"].map((id) => document.getElementById(id).textContent).join(": "));
+    new MutationObserver(read).observe(document.querySelector(".pill"), {
+      subtree: true,
+      childList: true,
+      characterData: true,
+    });
+  });
+  await server.stop();
+  await becomes(page, "reconnecting");
+  await until("the last words of the server", async () => {
+    const said = await page.evaluate(() => globalThis.said);
+    return said.some((one) => /^Server stopping: .*stopping.* Trying again by itself\.$/.test(one)) || said;
+  });
+  await server.start();
+  await becomes(page, "live");
+});
+
+test("a page that is not the server's own any more offers to be loaded again", async (t) => {
+  const page = await open(t);
+  await becomes(page, "live");
+  await server.kill();
+  await becomes(page, "reconnecting");
+  await server.start();
+  await becomes(page, "live");
+  assert.equal(await page.locator(".renewed").count(), 0, "it is the same");
+  // Of the next server only the page is another: its script has another hash.
+  await page.route("**/", async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({
+      response: answer,
+      body: (await answer.text()).replace(/vitals-\w+\.js/g, "vitals-ANOTHER1.js"),
+    });
+  });
+  await server.kill();
+  await becomes(page, "reconnecting");
+  await server.start();
+  await until("the offer", async () => (await page.locator(".renewed").count()) === 1);
+  assert.match(await page.locator(".renewed").textContent(), /another version of this page/);
+  assert.deepEqual(await violations(page), []);
+  await page.unroute("**/");
+  await page.getByRole("button", { name: "Reload" }).click();
+  await until("the page anew", async () => (await page.locator(".renewed").count()) === 0);
+  await becomes(page, "live");
+});
+
+test("a host that went silent is stale, and what it last said has its time", async (t) => {
+  const agent = new Agent(executable, server, "agent-silent", folder);
+  t.after(() => agent.stop());
+  await until("the agent to report", async () =>
+    execFileSync(executable, ["hosts", "--server", server.origin], { encoding: "utf8" }).includes("agent-silent"),
+  );
+  const page = await open(t, "/hosts/agent-silent");
+  await becomes(page, "live");
+  await movesOn(page);
+  await agent.stop();
+  await becomes(page, "stale");
+  assert.match(await text(page, "meaning"), /connected, but no new sample of this host/);
+  assert.match(await text(page, "detail"), /^Last sample .*, \d+ sec ago$/);
+  assert.deepEqual(await violations(page), []);
+  const fleet = await open(t, "/");
+  await becomes(fleet, "live");
+  const card = fleet.locator(".card").filter({ hasText: "agent-silent" });
+  await until(
+    "its status in the list",
+    async () => {
+      const status = await card.locator(".status").textContent();
+      return /^(Stale|Down) \d+ sec ago$/.test(status) || status;
+    },
+    { seconds: 30 },
+  );
 });
 
 quiet();

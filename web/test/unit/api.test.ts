@@ -40,6 +40,18 @@ test("a pause ends by its time, by hurry and by abort", { timeout: 5_000 }, asyn
   await pauses.pause(60_000, controller.signal);
 });
 
+test("a listener hears of each hurry until it is told not to", () => {
+  const pauses = new Pauses();
+  const controller = new AbortController();
+  let heard = 0;
+  pauses.onHurry(() => heard++, controller.signal);
+  pauses.hurry();
+  pauses.hurry();
+  controller.abort();
+  pauses.hurry();
+  assert.equal(heard, 2);
+});
+
 test("failures tell a refusal from a server out of reach", () => {
   const f = (error: unknown, refused: boolean, reason: string) =>
     assert.deepEqual(failureOf(error), { refused, reason }, String(error));
