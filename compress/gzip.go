@@ -23,6 +23,10 @@ var errClosed = errors.New("compress: use after Close")
 // them such a report is a tenth longer.
 const smallMessage = 32 << 10
 
+// largeLevel packs longer messages: an answer of a hundred series to within a
+// twentieth of the default level's size, in three fifths of its time.
+const largeLevel = 2
+
 // Gzip is a connect.Compressor. The zero value is ready to use, and safe for
 // concurrent use.
 type Gzip struct {
@@ -75,7 +79,7 @@ func (w *writer) borrow(length int) {
 	if w.gzip != nil {
 		return
 	}
-	level := gzip.DefaultCompression
+	level := largeLevel
 	w.pool = &w.owner.large
 	if length <= smallMessage {
 		level = gzip.StatelessCompression

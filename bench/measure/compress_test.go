@@ -58,7 +58,7 @@ func report(b *testing.B) []byte {
 
 // BenchmarkCompress tells what gzip costs a server: the answer to a query, which
 // it compresses, and the report of an agent, which it unpacks; by the standard
-// library and by klauspost/compress, at two levels.
+// library and by klauspost/compress, at several levels.
 func BenchmarkCompress(b *testing.B) {
 	type writer interface {
 		io.WriteCloser
@@ -69,7 +69,7 @@ func BenchmarkCompress(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		w    writer
-	}{{"std-6", standard(6)}, {"std-1", standard(1)}, {"klauspost-6", other(6)}, {"klauspost-1", other(1)}} {
+	}{{"std-6", standard(6)}, {"std-1", standard(1)}, {"klauspost-6", other(6)}, {"klauspost-2", other(2)}, {"klauspost-1", other(1)}, {"klauspost-stateless", other(gzip.StatelessCompression)}} {
 		b.Run("answer/"+c.name, func(b *testing.B) {
 			body := answer(b)
 			var out bytes.Buffer
