@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,26 @@ import (
 var quick = client.WithHealthCheck(client.HealthCheck{
 	Interval: 100 * time.Millisecond, Timeout: time.Second, MinBackoff: 50 * time.Millisecond, MaxBackoff: 200 * time.Millisecond,
 })
+
+const anyPort = "127.0.0.1:0"
+
+// newGate starts a server behind a gate.
+func newGate(t *testing.T) *servertest.Gate {
+	t.Helper()
+	return servertest.NewGate(t, servertest.NewSeeded(t, server.Options{}), anyPort)
+}
+
+func newGates(t *testing.T, n int) (gates []*servertest.Gate, targets []string) {
+	t.Helper()
+	for range n {
+		g := newGate(t)
+		gates, targets = append(gates, g), append(targets, g.Front)
+	}
+	return gates, targets
+}
+
+// answered is how many GetMetric the server behind a gate has answered.
+func answered(g *servertest.Gate) int { return len(g.Log.Lines("MonitoringService/GetMetric")) }
 
 func dialMany(t *testing.T, targets []string, options ...client.Option) *client.Client {
 	t.Helper()
@@ -57,14 +78,14 @@ func ask(t *testing.T, c *client.Client, n, atOnce int) {
 }
 
 // since returns how many calls each server has answered in f.
-func since(gates []*gate, f func()) []int {
+func since(gates []*servertest.Gate, f func()) []int {
 	var out []int
 	for _, g := range gates {
-		out = append(out, -g.calls())
+		out = append(out, -answered(g))
 	}
 	f()
 	for i, g := range gates {
-		out[i] += g.calls()
+		out[i] += answered(g)
 	}
 	return out
 }
@@ -126,21 +147,21 @@ func TestPolicies(t *testing.T) {
 			up := []bool{true, true, true}
 			fair(t, policy, since(gates, func() { ask(t, c, 60, 1) }), up...)
 
-			gates[0].kill()
+			gates[0].Kill()
 			ask(t, c, 60, 4) // none fails
 			well(t, c, false, true, true)
 			fair(t, policy, since(gates, func() { ask(t, c, 60, 1) }), false, true, true)
 
-			gates[0].revive()
+			gates[0].Revive()
 			well(t, c, true, true, true)
 			fair(t, policy, since(gates, func() { ask(t, c, 60, 1) }), up...)
 
-			gates[0].hang(true)
+			gates[0].Hang(true)
 			ask(t, c, 20, 4) // those that wait for it go elsewhere
 			well(t, c, false, true, true)
 			fair(t, policy, since(gates, func() { ask(t, c, 60, 1) }), false, true, true)
 
-			gates[0].hang(false)
+			gates[0].Hang(false)
 			well(t, c, true, true, true)
 			fair(t, policy, since(gates, func() { ask(t, c, 60, 1) }), up...)
 		})
@@ -153,12 +174,12 @@ func TestLeastLoadedKeepsOffTheSlow(t *testing.T) {
 	gates, targets := newGates(t, 3)
 	c := dialMany(t, targets, client.WithPolicy(balance.LeastLoaded))
 	ask(t, c, 30, 1)
-	gates[1].slow(300 * time.Millisecond)
+	gates[1].Slow(300 * time.Millisecond)
 	got := since(gates, func() { ask(t, c, 150, 3) })
 	if got[1] > 25 || got[0] < 30 || got[2] < 30 {
 		t.Errorf("%v calls, the one in the middle being slow", got)
 	}
-	gates[1].slow(0)
+	gates[1].Slow(0)
 	servertest.Eventually(t, "it gets its share again", func() bool {
 		got := since(gates, func() { ask(t, c, 30, 1) })
 		return got[1] >= 5
@@ -173,7 +194,7 @@ func TestEveryConnectionMovesOn(t *testing.T) {
 		ask(t, c, 4, 1)
 		well(t, c, true, true)
 	})
-	gates[1].kill()
+	gates[1].Kill()
 	servertest.EachConnection(t, func(t *testing.T, conn servertest.Connection) {
 		c := dialMany(t, targets, append([]client.Option{client.WithPolicy(balance.RoundRobin)}, conn.Options...)...)
 		ask(t, c, 6, 2)
@@ -184,8 +205,8 @@ func TestEveryConnectionMovesOn(t *testing.T) {
 func TestNotServing(t *testing.T) {
 	t.Parallel()
 	sick := servertest.NewSeeded(t, server.Options{})
-	gates := []*gate{newGateTo(t, sick), newGate(t)}
-	c := dialMany(t, []string{gates[0].addr, gates[1].addr})
+	gates := []*servertest.Gate{servertest.NewGate(t, sick, anyPort), newGate(t)}
+	c := dialMany(t, []string{gates[0].Front, gates[1].Front})
 	ask(t, c, 1, 1)
 	sick.Stop() // it ends its streams and refuses, then closes
 	well(t, c, false, true)
@@ -199,20 +220,20 @@ func TestNotTwice(t *testing.T) {
 	batch := func(at *timestamppb.Timestamp) *monitoringv1.ReportBatchRequest {
 		return &monitoringv1.ReportBatchRequest{Hostname: "web-1", Samples: []*monitoringv1.CustomSample{{MetricType: "jobs", Value: 1, Time: at}}}
 	}
-	stored := func(g *gate) int { return len(g.Log.Lines("IngestService/ReportBatch")) }
+	stored := func(g *servertest.Gate) int { return len(g.Log.Lines("IngestService/ReportBatch")) }
 
 	c := dialMany(t, targets)
-	gates[0].kill()
+	gates[0].Kill()
 	if _, err := c.Ingest().ReportBatch(t.Context(), batch(nil)); err != nil {
 		t.Errorf("nothing of it was sent to the dead server, and yet: %v", err)
 	}
-	gates[0].revive()
+	gates[0].Revive()
 	well(t, c, true, true)
 
 	// The request arrives and the answer is lost.
 	lost := func(at *timestamppb.Timestamp) error {
 		t.Helper()
-		gates[0].slow(time.Hour)
+		gates[0].Slow(time.Hour)
 		before := stored(gates[0])
 		done := make(chan error, 1)
 		go func() {
@@ -220,15 +241,15 @@ func TestNotTwice(t *testing.T) {
 			done <- err
 		}()
 		servertest.Eventually(t, "the server has it", func() bool { return stored(gates[0]) > before })
-		gates[0].kill()
+		gates[0].Kill()
 		return <-done
 	}
 	before := stored(gates[1])
 	if err := lost(nil); connect.CodeOf(err) != connect.CodeUnavailable || stored(gates[1]) != before {
 		t.Errorf("a batch without a time: %v, %d times at the other server", err, stored(gates[1])-before)
 	}
-	gates[0].slow(0)
-	gates[0].revive()
+	gates[0].Slow(0)
+	gates[0].Revive()
 	well(t, c, true, true)
 	if err := lost(timestamppb.Now()); err != nil || stored(gates[1]) != before+1 {
 		t.Errorf("a batch that says all: %v, %d times at the other server", err, stored(gates[1])-before)
@@ -264,8 +285,8 @@ func TestRetryBudget(t *testing.T) {
 func TestDeadlineIsKept(t *testing.T) {
 	t.Parallel()
 	gates, targets := newGates(t, 2)
-	gates[0].hang(true)
-	gates[1].hang(true)
+	gates[0].Hang(true)
+	gates[1].Hang(true)
 	c := dialMany(t, targets)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
@@ -308,18 +329,12 @@ func (r *resolver) LookupSRV(_ context.Context, service, proto, name string) (st
 }
 
 // loopbacks starts servers at one port of different addresses.
-func loopbacks(t *testing.T, hosts ...string) (gates map[string]*gate, port string) {
+func loopbacks(t *testing.T, hosts ...string) (gates map[string]*servertest.Gate, port string) {
 	t.Helper()
-	gates = map[string]*gate{}
+	gates = map[string]*servertest.Gate{}
 	for _, host := range hosts {
-		g := &gate{Server: servertest.NewSeeded(t, server.Options{}), tb: t, conns: map[net.Conn]struct{}{}}
-		if port == "" {
-			g.listen(host + ":0")
-			_, port, _ = net.SplitHostPort(g.addr)
-		} else {
-			g.listen(net.JoinHostPort(host, port))
-		}
-		t.Cleanup(func() { g.kill(); g.running.Wait() })
+		g := servertest.NewGate(t, servertest.NewSeeded(t, server.Options{}), net.JoinHostPort(host, cmp.Or(port, "0")))
+		_, port, _ = net.SplitHostPort(g.Front)
 		gates[host] = g
 	}
 	return gates, port
@@ -337,8 +352,8 @@ func TestDNS(t *testing.T) {
 	}
 	ask(t, c, 10, 1)
 	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
-		if gates[host].calls() != 5 {
-			t.Errorf("%s: %d of 10 calls", host, gates[host].calls())
+		if answered(gates[host]) != 5 {
+			t.Errorf("%s: %d of 10 calls", host, answered(gates[host]))
 		}
 	}
 	if at := gates["127.0.0.1"].Log.Lines("GetMetric"); len(at) == 0 {
@@ -351,8 +366,8 @@ func TestDNS(t *testing.T) {
 		return len(s) == 1 && strings.Contains(s[0].Address, "127.0.0.3")
 	})
 	ask(t, c, 3, 1)
-	if gates["127.0.0.3"].calls() != 3 {
-		t.Errorf("%d of 3 calls at the new address", gates["127.0.0.3"].calls())
+	if answered(gates["127.0.0.3"]) != 3 {
+		t.Errorf("%d of 3 calls at the new address", answered(gates["127.0.0.3"]))
 	}
 
 	r.set(func() { r.err = errors.New("the name server is away") })
@@ -370,7 +385,7 @@ func TestDNSOnFailure(t *testing.T) {
 	c := dialMany(t, []string{"dns:///vitals.test:" + port}, client.WithResolver(r), client.WithLookupInterval(time.Hour))
 	ask(t, c, 1, 1)
 	r.set(func() { r.hosts = []string{"127.0.0.2"} })
-	gates["127.0.0.1"].kill()
+	gates["127.0.0.1"].Kill()
 	servertest.Eventually(t, "the call succeeds at the new address", func() bool {
 		_, err := c.Monitoring().GetMetric(t.Context(), &monitoring.MetricRequest{})
 		return err == nil
@@ -406,19 +421,19 @@ func TestSRV(t *testing.T) {
 	r := &resolver{srv: []*net.SRV{record("127.0.0.3", 20, 1), record("127.0.0.1", 10, 3), record("127.0.0.2", 10, 1)}}
 	c := dialMany(t, []string{"srv:///_vitals._tcp.vitals.test"}, client.WithResolver(r), client.WithPolicy(balance.RoundRobin))
 	ask(t, c, 40, 1)
-	a, b, spare := gates["127.0.0.1"].calls(), gates["127.0.0.2"].calls(), gates["127.0.0.3"].calls()
+	a, b, spare := answered(gates["127.0.0.1"]), answered(gates["127.0.0.2"]), answered(gates["127.0.0.3"])
 	if a != 30 || b != 10 || spare != 0 {
 		t.Errorf("%d, %d and %d calls, want 30, 10 and 0", a, b, spare)
 	}
-	gates["127.0.0.1"].kill()
-	gates["127.0.0.2"].kill()
+	gates["127.0.0.1"].Kill()
+	gates["127.0.0.2"].Kill()
 	ask(t, c, 10, 1)
-	if gates["127.0.0.3"].calls() == 0 {
+	if answered(gates["127.0.0.3"]) == 0 {
 		t.Error("the spare server was not asked")
 	}
-	gates["127.0.0.2"].revive()
+	gates["127.0.0.2"].Revive()
 	well(t, c, false, true, true)
-	if got := since([]*gate{gates["127.0.0.2"], gates["127.0.0.3"]}, func() { ask(t, c, 5, 1) }); got[0] != 5 || got[1] != 0 {
+	if got := since([]*servertest.Gate{gates["127.0.0.2"], gates["127.0.0.3"]}, func() { ask(t, c, 5, 1) }); got[0] != 5 || got[1] != 0 {
 		t.Errorf("%v calls after one of the first priority is back", got)
 	}
 }
@@ -428,9 +443,9 @@ func TestWithoutChecks(t *testing.T) {
 	t.Parallel()
 	gates, targets := newGates(t, 2)
 	c := dialMany(t, targets, client.WithHealthCheck(client.HealthCheck{Interval: -1, MinBackoff: 50 * time.Millisecond, MaxBackoff: 50 * time.Millisecond}))
-	gates[0].kill()
+	gates[0].Kill()
 	ask(t, c, 10, 2)
-	gates[0].revive()
+	gates[0].Revive()
 	servertest.Eventually(t, "the first one is asked again", func() bool {
 		return since(gates, func() { ask(t, c, 1, 1) })[0] == 1
 	})

@@ -46,7 +46,7 @@ func (s *Server) routes() (http.Handler, error) {
 	monitoringconnect.RegisterMonitoringServiceHandler(calls, &rpc.Monitoring{
 		Hostname: s.opts.Hostname, Live: s.hub, Types: s.fleet, Hosts: s.fleet, History: promql, Health: s.health,
 	})
-	monitoringv1connect.RegisterLiveServiceHandler(calls, &rpc.LiveService{Live: s.hub, Types: s.fleet})
+	monitoringv1connect.RegisterLiveServiceHandler(calls, &rpc.LiveService{Live: s.hub, Types: s.fleet, Heartbeat: s.opts.Heartbeat})
 	monitoringv1connect.RegisterQueryServiceHandler(calls, &rpc.QueryService{
 		Fleet: s.fleet, History: s.store, PromQL: promql,
 	})

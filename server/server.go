@@ -96,6 +96,9 @@ type Options struct {
 	// SendTimeout is how long one write may wait for a reader that does not
 	// read. Default 30 s.
 	SendTimeout time.Duration
+	// Heartbeat is how long a live stream stays quiet before it says that it is
+	// there. Default 15 s.
+	Heartbeat time.Duration
 	// ShutdownTimeout bounds the drain. Default 10 s.
 	ShutdownTimeout time.Duration
 	// HTTP2 says who serves HTTP/2. Default [OwnHTTP2].

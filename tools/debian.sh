@@ -20,6 +20,8 @@ needs=(
   systemd-analyze:systemd
   script:bsdutils
   tmux:tmux
+  nginx:nginx-light
+  haproxy:haproxy
 )
 
 missing=()

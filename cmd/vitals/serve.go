@@ -14,6 +14,7 @@ import (
 	"github.com/vitals-rpc/vitals/server"
 	"github.com/vitals-rpc/vitals/server/admission"
 	"github.com/vitals-rpc/vitals/server/ingest"
+	"github.com/vitals-rpc/vitals/server/rpc"
 	"github.com/vitals-rpc/vitals/web"
 )
 
@@ -75,6 +76,7 @@ It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
 	f.Int64Var(&admit.MaxMemory, "max-memory", 0, "`bytes` of live heap above which new calls are refused; 0: no bound")
 	f.DurationVar(&c.options.ReadTimeout, "read-timeout", server.DefaultReadTimeout, "how long the one message of a call may take to arrive; ten times that for the next one of a client's stream")
 	f.DurationVar(&c.options.SendTimeout, "send-timeout", server.DefaultSendTimeout, "how long a write may wait for a caller that does not read")
+	f.DurationVar(&c.options.Heartbeat, "heartbeat", rpc.DefaultHeartbeat, "how long a live stream stays quiet before it says that it is there; less than any proxy's read timeout")
 	f.DurationVar(&c.options.ShutdownTimeout, "shutdown-timeout", server.DefaultShutdownTimeout, "how long calls may take to end when the server stops")
 	c.options.HTTP2 = server.OwnHTTP2
 	f.Var(&c.options.HTTP2, "http2", "who serves HTTP/2: own, which is made for many small messages, or std, Go's net/http")

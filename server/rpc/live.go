@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -14,9 +15,9 @@ import (
 	"github.com/vitals-rpc/vitals/metric"
 )
 
-// heartbeat is how long a live stream stays quiet before it says that it is
+// DefaultHeartbeat is how long a live stream stays quiet before it says that it is
 // there.
-const heartbeat = 15 * time.Second
+const DefaultHeartbeat = 15 * time.Second
 
 // updateSamples is how many samples an update carries at most, which keeps it
 // well below anybody's message limit.
@@ -26,6 +27,8 @@ const updateSamples = 5000
 type LiveService struct {
 	Live  Live
 	Types Types
+	// Heartbeat is how long a stream stays quiet. Default: [DefaultHeartbeat].
+	Heartbeat time.Duration
 }
 
 // Types knows the units of metric types.
@@ -143,6 +146,7 @@ func (f *feed) follow(ctx context.Context, c choice) error {
 	if err := f.sendSamples(f.service.Live.Snapshot(c.selectors...), 0, true); err != nil {
 		return err
 	}
+	heartbeat := cmp.Or(f.service.Heartbeat, DefaultHeartbeat)
 	interval := c.interval.AsDuration()
 	var pace <-chan time.Time
 	if interval > 0 {
