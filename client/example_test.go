@@ -136,7 +136,7 @@ func ExampleNew() {
 	// Output:
 	// http://localhost:50051
 	// https://vitals.example.com
-	// server "ftp://example.com" is neither a URL such as https://vitals.example.com nor an address such as localhost:50051, nor dns:///name:port or srv:///_service._tcp.name
+	// server "ftp://example.com" is neither a URL such as https://vitals.example.com nor an address such as localhost:50051, nor unix:/path, dns:///name:port or srv:///_service._tcp.name
 }
 
 func ExampleWithProtocol() {
