@@ -38,6 +38,16 @@ func WithClientCertificate(certFile, keyFile string) Option {
 	return func(o *options) { o.trust.certFile, o.trust.keyFile = certFile, keyFile }
 }
 
+// TLSConfig returns the configuration that the options of this file make, for
+// callers with an HTTP client of their own; nil means the system's defaults.
+func TLSConfig(options ...Option) (*tls.Config, error) {
+	o := defaults()
+	for _, option := range options {
+		option(&o)
+	}
+	return o.trust.apply(o.tls)
+}
+
 func (t *trust) given() bool {
 	return t.caFile != "" || len(t.fingerprints) > 0 || t.certFile != "" || t.keyFile != ""
 }

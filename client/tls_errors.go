@@ -73,14 +73,14 @@ func (e explaining) RoundTrip(req *http.Request) (*http.Response, error) {
 		// handshake, so that the words may cross the first request and be lost.
 		return nil, e.explainRefusal(req, err)
 	}
-	return nil, inWords(req.URL.Host, err)
+	return nil, ExplainTLS(req.URL.Host, err)
 }
 
 // explainRefusal asks the server once more for why.
 func (e explaining) explainRefusal(req *http.Request, err error) error {
 	said := e.afterHandshake(req.Context(), req.URL)
 	if req.URL.Scheme != "http" {
-		return inWords(req.URL.Host, errors.Join(err, said))
+		return ExplainTLS(req.URL.Host, errors.Join(err, said))
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](said); ok {
 		return err
@@ -140,8 +140,9 @@ func (e explaining) CloseIdleConnections() {
 	}
 }
 
-// inWords returns a [TLSError] where err is one of TLS, or err.
-func inWords(host string, err error) error {
+// ExplainTLS returns a [TLSError] where err is one of TLS, met on the way to host,
+// and any other err as it is. The errors of a [Client] are explained already.
+func ExplainTLS(host string, err error) error {
 	seen := ""
 	if verify, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(verify.UnverifiedCertificates) > 0 {
 		seen = pin.Of(verify.UnverifiedCertificates[0]).String()

@@ -54,6 +54,16 @@ func (l *log) tail() string {
 	return text[max(0, len(text)-6000):]
 }
 
+// race returns the first report of the race detector, or nothing.
+func (l *log) race() string {
+	text := l.String()
+	at := strings.Index(text, "WARNING: DATA RACE")
+	if at < 0 {
+		return ""
+	}
+	return text[at:min(len(text), at+6000)]
+}
+
 // process is a program that this test has started, and may start again.
 type process struct {
 	tb   testing.TB
@@ -69,8 +79,8 @@ func newProcess(tb testing.TB, name, path string, env []string, args ...string) 
 	p := &process{tb: tb, path: path, args: args, env: env, log: &log{}}
 	tb.Cleanup(func() {
 		p.kill()
-		if strings.Contains(p.log.String(), "DATA RACE") {
-			tb.Errorf("%s has a data race", name)
+		if race := p.log.race(); race != "" {
+			tb.Errorf("%s has a data race: %s", name, race)
 		}
 		if tb.Failed() {
 			tb.Logf("the last words of %s:\n%s", name, p.log.tail())

@@ -25,7 +25,8 @@ Exit codes: 0 all went well, 1 it failed, 2 the command line is wrong,
   vitals top                            # all hosts, live
   vitals query 'avg by (hostname) (cpu)' --since 1h
   vitals agent --server http://hub:50051   # report this machine to a server elsewhere
-  vitals health                         # is the server well?`,
+  vitals health                         # is the server well?
+  vitals doctor https://vitals.example.com   # what gets through to it from here, and why not`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		PersistentPreRunE: applySettings,
@@ -37,7 +38,7 @@ Exit codes: 0 all went well, 1 it failed, 2 the command line is wrong,
 		return usageError{fmt.Errorf("%w\nRun '%s --help' for the flags that there are", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newServe(), newAgent(), newCollect(),
-		newHosts(), newTop(), newQuery(), newMetrics(), newGet(), newWatch(), newReport(), newHealth(), newVersion())
+		newHosts(), newTop(), newQuery(), newMetrics(), newGet(), newWatch(), newReport(), newHealth(), newDoctor(), newVersion())
 	root.InitDefaultCompletionCmd()
 	return root
 }
