@@ -109,7 +109,7 @@ func startNginx(t *testing.T) *proxied {
 	p, dir := newProxied(t), t.TempDir()
 	http1, h2c, secure := freePort(t), freePort(t), freePort(t)
 	p.http1, p.h2c, p.tls = "http://127.0.0.1:"+http1, "http://127.0.0.1:"+h2c, "https://localhost:"+secure
-	cert, key := certificate(t, dir)
+	cert, key := proxyCertificate(t, dir)
 	p.ca = cert
 
 	scaled := fmt.Sprintf("%ds", int(cutAfter.Seconds()))
@@ -142,7 +142,7 @@ func startHAProxy(t *testing.T) *proxied {
 	plain, secure := freePort(t), freePort(t)
 	p.http1, p.tls = "http://127.0.0.1:"+plain, "https://localhost:"+secure
 	p.h2c = p.http1
-	cert, key := certificate(t, dir)
+	cert, key := proxyCertificate(t, dir)
 	p.ca = cert
 	both := ""
 	for _, file := range []string{cert, key} {
@@ -207,8 +207,8 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// certificate makes one for localhost, signed by itself.
-func certificate(t *testing.T, dir string) (certFile, keyFile string) {
+// proxyCertificate makes one for localhost, signed by itself.
+func proxyCertificate(t *testing.T, dir string) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
