@@ -69,6 +69,7 @@ type Request struct {
 
 // Parse reads the body of a call: one request, or a batch of them.
 func Parse(body []byte) (requests []Request, batch bool, err *Error) {
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	if err := check(body); err != nil {
 		return nil, false, err
 	}

@@ -37,6 +37,7 @@ type Call struct {
 // Parse reads a methodCall. Document types, and so entities of one's own, are
 // refused; elements that do not belong there too.
 func Parse(body []byte) (Call, error) {
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	p := &parser{decoder: xml.NewDecoder(bytes.NewReader(body))}
 	p.decoder.CharsetReader = charset
 	call, err := p.call()
