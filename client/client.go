@@ -26,6 +26,8 @@ import (
 	"github.com/vitals-rpc/vitals/gen/diagnostics/v1/diagnosticsv1connect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/monitoringconnect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
+	"github.com/vitals-rpc/vitals/gen/users/usersconnect"
+	"github.com/vitals-rpc/vitals/gen/users/v1/usersv1connect"
 )
 
 // Client talks to a server, or to several that stand for one another. It is safe
@@ -87,6 +89,16 @@ func NewBalanced(targets []string, options ...Option) (*Client, error) {
 	c.balancer = balance.New(opts)
 	c.connect = connect.NewClient(c.balancer, o.interceptors()...)
 	return c, nil
+}
+
+// Users is the classic users service.
+func (c *Client) Users() usersconnect.UserServiceClient {
+	return usersconnect.NewUserServiceClient(c.connect)
+}
+
+// Accounts keeps users, roles and tokens, and tells who the caller is.
+func (c *Client) Accounts() usersv1connect.AccountServiceClient {
+	return usersv1connect.NewAccountServiceClient(c.connect)
 }
 
 // Target is the URL of the server, or those of all with commas between.
@@ -173,6 +185,7 @@ type options struct {
 	timeout   time.Duration
 	tries     int
 	headers   http.Header
+	token     func(context.Context) (string, error)
 	transport http.RoundTripper
 	policy    balance.Policy
 	check     HealthCheck
@@ -216,6 +229,20 @@ func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout =
 // WithHeader adds a header to each request.
 func WithHeader(name, value string) Option {
 	return func(o *options) { o.headers.Add(name, value) }
+}
+
+// WithToken sends a token with each call, as "Authorization: Bearer ...". Over
+// plain http anyone on the way can read it: use https to whatever is not this
+// machine.
+func WithToken(token string) Option {
+	return WithTokenSource(func(context.Context) (string, error) { return token, nil })
+}
+
+// WithTokenSource is WithToken for tokens that change: source is asked before
+// each call, by many goroutines at once, with the call's context. Without a token
+// ("") the call goes out without; an error ends the call.
+func WithTokenSource(source func(ctx context.Context) (token string, err error)) Option {
+	return func(o *options) { o.token = source }
 }
 
 // WithRetry sets how often a call without side effects is tried, the first time

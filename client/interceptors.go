@@ -9,7 +9,7 @@ import (
 )
 
 func (o *options) interceptors() []connect.ClientInterceptor {
-	return []connect.ClientInterceptor{withTimeout(o.timeout), withRetry(o.tries), withHeaders(o.headers)}
+	return []connect.ClientInterceptor{withTimeout(o.timeout), withRetry(o.tries), withHeaders(o.headers), withToken(o.token)}
 }
 
 func withHeaders(headers http.Header) connect.ClientInterceptor {
@@ -19,6 +19,25 @@ func withHeaders(headers http.Header) connect.ClientInterceptor {
 				for name, values := range headers {
 					info.RequestHeader().SetValues(name, values)
 				}
+			}
+			return next(ctx, spec)
+		}
+	}
+}
+
+// withToken says who calls.
+func withToken(source func(context.Context) (string, error)) connect.ClientInterceptor {
+	return func(next connect.ClientFunc) connect.ClientFunc {
+		if source == nil {
+			return next
+		}
+		return func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+			token, err := source(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if info, ok := connect.CallInfoForClientContext(ctx); ok && token != "" {
+				info.RequestHeader().Set("Authorization", "Bearer "+token)
 			}
 			return next(ctx, spec)
 		}

@@ -110,7 +110,7 @@ func TestAbandonedStreams(t *testing.T) {
 	}
 	for range 10 {
 		conn := srv.Dial()
-		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/connect+json\r\nContent-Length: 7\r\n\r\n%s", streamMetrics, envelope(0, "{}"))
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/connect+json\r\nContent-Length: 7\r\n\r\n%s", streamMetrics, envelope(0, "{}"))
 		if _, err := bufio.NewReader(conn).ReadString('{'); err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,6 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 	connectcors "connectrpc.com/cors"
-	"connectrpc.com/grpcreflect"
 	"connectrpc.com/validate"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/cors"
@@ -20,6 +19,9 @@ import (
 	"github.com/vitals-rpc/vitals/gen/diagnostics/v1/diagnosticsv1connect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/monitoringconnect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
+	"github.com/vitals-rpc/vitals/gen/users/usersconnect"
+	"github.com/vitals-rpc/vitals/gen/users/v1/usersv1connect"
+	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/interceptor"
 	"github.com/vitals-rpc/vitals/server/jsonrpc"
 	"github.com/vitals-rpc/vitals/server/peer"
@@ -30,7 +32,10 @@ import (
 )
 
 // routes is every route on one screen. All transports stand over one
-// connect.Server, so the interceptors run once for each call, in this order.
+// connect.Server, so the interceptors run once for each call, in this order. An
+// RPC's role is in its schema, a plain route's is here.
+//
+// Errors: an RPC without a role, or a role without an RPC.
 func (s *Server) routes() (http.Handler, error) {
 	calls := connect.NewServer(
 		interceptor.RequestID,
@@ -38,10 +43,44 @@ func (s *Server) routes() (http.Handler, error) {
 		interceptor.NewMetrics(s.metrics).Intercept,
 		interceptor.Recovery(s.opts.Logger),
 		rpc.Errors,
+		s.guard.Intercept,
 		s.admission.Intercept,
 		s.streams.Intercept,
 		validate.NewServerInterceptor(),
 	)
+	s.register(calls)
+	if err := s.guard.Declare(calls, s.opts.Roles); err != nil {
+		return nil, err
+	}
+
+	mux := http.NewServeMux()
+	connecthttp.Mount(procedures{mux}, calls,
+		connecthttp.WithReadMaxBytes(s.opts.MaxMessageBytes), connecthttp.WithCompressors(&compress.Gzip{}))
+	plain := func(pattern string, role account.Role, handler http.Handler) {
+		mux.Handle(pattern, s.guard.Require(role, handler))
+	}
+	plain("GET /metrics", account.Viewer, promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
+	plain("GET /healthz", account.Anyone, http.HandlerFunc(serveAlive))
+	plain("GET /readyz", account.Anyone, http.HandlerFunc(s.serveReady))
+	plain("POST /session", account.Anyone, http.HandlerFunc(s.serveSignIn))
+	plain("DELETE /session", account.Anyone, http.HandlerFunc(s.serveSignOut))
+	jsonRPC, xmlRPC, err := s.byName(calls)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/jsonrpc", jsonRPC)
+	mux.Handle("/RPC2", xmlRPC)
+	other := otherwise(s.opts.Page) // the page is the same for everyone; what it shows comes by calls
+	mux.Handle("POST /{$}", byType(jsonRPC, xmlRPC, other))
+	mux.Handle("/", other)
+
+	allowed := allowOrigins(s.opts.AllowedOrigins)
+	answer := allowed(s.guard.Site(sendDeadline(takeIn(explain(mux), s.opts.SendTimeout), s.opts.SendTimeout)))
+	return s.guard.Connection(peer.Identify(answer, s.opts.TrustedProxies)), nil
+}
+
+// register puts every service on the connect.Server.
+func (s *Server) register(calls *connect.Server) {
 	promql := query.New(s.store.Queryable(), query.Options{Logger: s.opts.Logger})
 	monitoringconnect.RegisterMonitoringServiceHandler(calls, &rpc.Monitoring{
 		Hostname: s.opts.Hostname, Live: s.hub, Types: s.fleet, Hosts: s.fleet, History: promql, Health: s.health,
@@ -56,34 +95,15 @@ func (s *Server) routes() (http.Handler, error) {
 		Protocols: []string{connect.ProtocolNameConnect, connect.ProtocolNameGRPC, connect.ProtocolNameGRPCWeb, jsonrpc.Protocol, xmlrpc.Protocol},
 	})
 	diagnosticsv1connect.RegisterDiagnosticsServiceHandler(calls, rpc.Diagnostics{})
+	usersconnect.RegisterUserServiceHandler(calls, &rpc.UserService{Accounts: s.opts.Accounts})
+	usersv1connect.RegisterAccountServiceHandler(calls, &rpc.AccountService{Accounts: s.opts.Accounts, Hostname: s.opts.Hostname})
 	if s.opts.Services != nil {
 		s.opts.Services(calls)
 	}
-	services := serviceNames(calls)
-	(&rpc.GRPCHealth{Registry: s.health, Services: services}).Register(calls)
-	jsonRPC, xmlRPC, err := s.byName(calls)
-	if err != nil {
-		return nil, err
-	}
-	reflector := grpcreflect.NewStaticReflector(append(services, rpc.GRPCHealthName)...)
-
-	mux := http.NewServeMux()
-	connecthttp.Mount(procedures{mux}, calls,
-		connecthttp.WithReadMaxBytes(s.opts.MaxMessageBytes), connecthttp.WithCompressors(&compress.Gzip{}))
-	mux.Handle(grpcreflect.NewHandlerV1(reflector))
-	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector))
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", s.serveReady)
-	mux.Handle("/jsonrpc", jsonRPC)
-	mux.Handle("/RPC2", xmlRPC)
-	other := otherwise(s.opts.Page)
-	mux.Handle("POST /{$}", byType(jsonRPC, xmlRPC, other))
-	mux.Handle("/", other)
-
-	allowed := allowOrigins(s.opts.AllowedOrigins)
-	answer := allowed(sendDeadline(takeIn(explain(mux), s.opts.SendTimeout), s.opts.SendTimeout))
-	return peer.Identify(answer, s.opts.TrustedProxies), nil
+	(&rpc.GRPCHealth{Registry: s.health, Services: serviceNames(calls)}).Register(calls)
+	reflection := &rpc.Reflection{May: s.guard.MayCallAny}
+	reflection.Register(calls)
+	reflection.Describe(calls)
 }
 
 // byName makes the transports that call a method by its name, from the descriptors
@@ -125,10 +145,18 @@ func serviceNames(calls *connect.Server) []string {
 	return names
 }
 
-// serveReady says whether the server should be sent callers.
-func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
+// serveAlive says that the server answers.
+func serveAlive(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") }
+
+// serveReady says whether the server should be sent callers, and why not to those
+// who may read.
+func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	if status, err := s.health.Status(""); err != nil || !status.Healthy() {
-		writeText(w, http.StatusServiceUnavailable, errors.Join(err, status.Problem).Error())
+		text := "not ready"
+		if account.CallerFrom(r.Context()).May(account.Viewer) {
+			text = errors.Join(err, status.Problem).Error()
+		}
+		writeText(w, http.StatusServiceUnavailable, text)
 		return
 	}
 	writeText(w, http.StatusOK, "ok")
@@ -195,7 +223,7 @@ func allowOrigins(origins []string) func(http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
 		AllowedMethods: connectcors.AllowedMethods(),
-		AllowedHeaders: append(connectcors.AllowedHeaders(), interceptor.RequestIDHeader),
+		AllowedHeaders: append(connectcors.AllowedHeaders(), interceptor.RequestIDHeader, "Authorization"),
 		ExposedHeaders: append(connectcors.ExposedHeaders(), interceptor.RequestIDHeader),
 		MaxAge:         7200, // seconds; the most that browsers keep
 	}).Handler

@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vitals-rpc/vitals/metric"
+	"github.com/vitals-rpc/vitals/server/access"
+	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/admission"
 	"github.com/vitals-rpc/vitals/server/fleet"
 	"github.com/vitals-rpc/vitals/server/health"
@@ -63,6 +65,23 @@ type Options struct {
 	// and holds all else that the server keeps. Its Logger and Registerer are
 	// the server's.
 	History store.Options
+	// Roles are those that procedures ask for which Services registers, where their
+	// schema does not say it. By procedure, such as /package.Service/Method.
+	Roles map[string]account.Role
+	// Accounts knows who may call. The server closes it in the end, and when New
+	// fails. Default: accounts in a file of the data folder.
+	Accounts *account.Directory
+	// AnonymousViewer lets callers without a token read.
+	AnonymousViewer bool
+	// InsecureAnonymous lets callers without a token read, report and change
+	// settings.
+	InsecureAnonymous bool
+	// CertificateRoles gives roles to client certificates that TLS has verified.
+	CertificateRoles []access.CertificateRole
+	// AllowedHosts are the host names by which callers may reach the server,
+	// beside localhost, addresses, Hostname and the operating system's host name;
+	// "*.example.com" means all below that domain.
+	AllowedHosts []string
 	// MaxHosts limits how many hosts may report, MaxSeriesPerHost and
 	// MaxSampleRate each of them; see ingest.Options.
 	MaxHosts, MaxSeriesPerHost, MaxSampleRate int
@@ -155,6 +174,10 @@ type Server struct {
 	admission *interceptor.Admission
 	metrics   *prometheus.Registry
 	handler   http.Handler
+	guard     *access.Guard
+
+	stopAccounts context.CancelFunc
+	accountsDone chan struct{}
 }
 
 // New wires a server and opens its history. It listens to nothing until
@@ -165,7 +188,7 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 		return nil, err
 	}
 	if err := checkOrigins(opts.AllowedOrigins); err != nil { // before anything is opened
-		return nil, err
+		return nil, errors.Join(err, opts.closeAccounts())
 	}
 	s := &Server{
 		opts:    opts,
@@ -176,8 +199,11 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 		metrics: prometheus.NewRegistry(),
 	}
 	s.admission = &interceptor.Admission{Gate: admission.New(opts.Admission), Caller: callerName, ReadTimeout: opts.ReadTimeout}
-	if err := s.openHistory(ctx); err != nil {
+	if err := s.openAccounts(ctx); err != nil {
 		return nil, err
+	}
+	if err := s.openHistory(ctx); err != nil {
+		return nil, errors.Join(err, s.closeAccounts())
 	}
 	s.door = ingest.New(ingest.Options{
 		History: s.store, Live: s.hub, Fleet: s.fleet, Logger: opts.Logger,
@@ -222,7 +248,7 @@ func (s *Server) openHistory(ctx context.Context) (err error) {
 // Close closes what New opened. What was acknowledged is on disk with or without
 // it; with it the next start is faster.
 func (s *Server) Close() error {
-	return errors.Join(s.fleet.Close(), s.store.Close())
+	return errors.Join(s.fleet.Close(), s.store.Close(), s.closeAccounts())
 }
 
 func (s *Server) registerHealth() {

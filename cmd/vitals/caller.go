@@ -22,6 +22,7 @@ type caller struct {
 	servers          serversConfig
 	timeout          time.Duration
 	trust            trustConfig
+	credentials      tokenConfig
 }
 
 // flags are the flags of a command that prints.
@@ -37,6 +38,7 @@ func (c *caller) connectionFlags(cmd *cobra.Command) {
 	c.servers.flags(f)
 	f.StringVar(&c.protocol, "protocol", string(client.Connect), "RPC `protocol`: connect, grpc or grpcweb")
 	c.trust.flags(f)
+	c.credentials.flags(f)
 	f.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long a call may take; streams have no limit")
 	mustComplete(cmd, "protocol", "connect", "grpc", "grpcweb")
 	mustComplete(cmd, "balance", balance.Policies()...)
@@ -58,8 +60,12 @@ func (c *caller) dial() (*client.Client, error) {
 	if c.output != "table" && c.output != "json" {
 		return nil, usageError{fmt.Errorf("output %q is neither table nor json", c.output)}
 	}
-	return c.servers.dial(c.trust.options(client.WithProtocol(protocol), client.WithTimeout(c.timeout),
+	options, err := c.credentials.options(c.servers.servers, c.trust.options(client.WithProtocol(protocol), client.WithTimeout(c.timeout),
 		client.WithHeader("User-Agent", "vitals/"+version()))...)
+	if err != nil {
+		return nil, err
+	}
+	return c.servers.dial(options...)
 }
 
 // explain adds to a call's error what the person at the terminal should try.

@@ -38,7 +38,8 @@ Exit codes: 0 all went well, 1 it failed, 2 the command line is wrong,
 		return usageError{fmt.Errorf("%w\nRun '%s --help' for the flags that there are", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newServe(), newAgent(), newCollect(),
-		newHosts(), newTop(), newQuery(), newMetrics(), newGet(), newWatch(), newReport(), newHealth(), newDoctor(), newVersion())
+		newHosts(), newTop(), newQuery(), newMetrics(), newGet(), newWatch(), newReport(), newHealth(), newDoctor(),
+		newLogin(), newLogout(), newWhoAmI(), newUser(), newToken(), newAudit(), newVersion())
 	root.InitDefaultCompletionCmd()
 	return root
 }

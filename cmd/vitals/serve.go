@@ -24,6 +24,7 @@ const collectInterval = time.Second
 // serveConfig is the parsed command line of serve.
 type serveConfig struct {
 	listen  listenConfig
+	access  accessConfig
 	tags    []string
 	log     logConfig
 	options server.Options
@@ -38,19 +39,25 @@ func newServe() *cobra.Command {
 a browser, Connect, gRPC and gRPC-Web calls over HTTP/1.1 and HTTP/2, reflection,
 health checks, and the server's own metrics at /metrics.
 
+On this machine's own addresses it is open as long as there are no accounts. Make
+an admin ('vitals user add NAME --role admin', or --first-admin) before it listens
+anywhere else; from then on every caller needs a token.
+
 It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
 		Example: `  vitals serve
   vitals serve --hostname server01 --listen localhost:8001 --listen localhost:9000
-  vitals serve --listen :50051 --insecure-anonymous    # let anyone read
+  vitals serve --listen :50051                         # once there is an admin
+  vitals serve --listen :50051 --anonymous-viewer      # a public status page
   vitals serve --tls-self-signed                       # https, for a first try
   vitals serve --tls-cert server.pem --tls-key server.key --tls-client-ca clients.pem`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runServe(cmd.Context(), c, cmd.ErrOrStderr())
+			return runServe(cmd.Context(), c, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
 	c.listen.flags(f)
+	c.access.flags(f)
 	f.StringVar(&c.options.Hostname, "hostname", "", "`name` of this host in all answers (default: the operating system's)")
 	f.StringArrayVar(&c.tags, "tag", nil, "`key=value` to describe this host with; may be repeated")
 	f.StringSliceVar(&c.options.AllowedOrigins, "allow-origin", nil, "`origin` (scheme://host[:port]) whose pages may call the server from a browser; may be repeated")
@@ -86,7 +93,7 @@ It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
 
 // runServe measures and serves until ctx ends. The first part to fail stops the
 // others.
-func runServe(ctx context.Context, c serveConfig, stderr io.Writer) error {
+func runServe(ctx context.Context, c serveConfig, stdout, stderr io.Writer) error {
 	log, err := c.log.logger(stderr)
 	if err != nil {
 		return usageError{err}
@@ -94,9 +101,14 @@ func runServe(ctx context.Context, c serveConfig, stderr io.Writer) error {
 	c.options.Logger = log
 	c.options.Version = version()
 	c.options.Page = web.Handler()
+	if err := c.access.open(ctx, &c.options, stdout); err != nil {
+		return err
+	}
+	c.listen.accountsHold = c.options.Accounts.HasAdmin()
+	c.options.InsecureAnonymous = c.listen.insecureAnonymous
 	door, err := c.listen.open(ctx, c.options.History.Dir, log)
 	if err != nil {
-		return err
+		return errors.Join(err, c.options.Accounts.Close())
 	}
 	c.options.TrustedProxies = c.listen.proxies
 	srv, err := server.New(ctx, c.options)

@@ -28,6 +28,7 @@ type listenConfig struct {
 	addresses         []string
 	addressesSet      func() bool // by the operator
 	insecureAnonymous bool
+	accountsHold      bool // there is an admin
 	tls               certificate.Options
 	selfSigned        bool
 	clientAuth        string
@@ -42,7 +43,7 @@ func (c *listenConfig) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.addresses, "listen", []string{"localhost:50051"}, "`address` to listen on, host:port or unix:/path; port 0 takes a free one; http:// before host:port leaves TLS out there; may be repeated")
 	f.Var(modeFlag(&c.socketMode, listen.DefaultSocketMode), "socket-mode", "`mode` of unix sockets, such as 0660 to let the group call")
 	f.StringSliceVar(&c.trustedProxies, "trusted-proxy", nil, "`network` (10.0.0.0/8), address, or unix, of proxies that may say who calls, by X-Forwarded-For, Forwarded or the PROXY protocol; may be repeated")
-	f.BoolVar(&c.insecureAnonymous, "insecure-anonymous", false, "let anyone who reaches the server read from it; needed for an address that is not loopback")
+	f.BoolVar(&c.insecureAnonymous, "insecure-anonymous", false, "let anyone who reaches the server read and report; needed for an address that is not loopback as long as there are no accounts")
 	f.StringVar(&c.tls.CertFile, "tls-cert", "", "`file` with the certificate to show, in PEM, intermediate ones after it; read again when it changes")
 	f.StringVar(&c.tls.KeyFile, "tls-key", "", "`file` with its private key, in PEM; read again when it changes")
 	f.BoolVar(&c.selfSigned, "tls-self-signed", false, "speak TLS with a certificate of the server's own making, kept in the data folder; its fingerprint is shown at the start, for --tls-fingerprint of callers")
@@ -67,7 +68,7 @@ func (c *listenConfig) open(ctx context.Context, dataDir string, log *slog.Logge
 		return nil, usageError{err}
 	}
 	opts := listen.Options{
-		Addresses: c.addresses, AllowAnonymous: c.insecureAnonymous, HTTP3: c.http3,
+		Addresses: c.addresses, AllowAnonymous: c.insecureAnonymous || c.accountsHold, HTTP3: c.http3,
 		SocketMode: c.socketMode, Proxies: c.proxies, Inherited: inherited(),
 	}
 	if len(opts.Inherited) > 0 && !c.addressesSet() {

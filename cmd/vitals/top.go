@@ -105,6 +105,10 @@ func (c *caller) dialHTTP2() (*client.Client, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return c.servers.dial(c.trust.options(client.WithProtocol(protocol), client.WithTimeout(c.timeout), client.WithH2C(),
+	options, err := c.credentials.options(c.servers.servers, c.trust.options(client.WithProtocol(protocol), client.WithTimeout(c.timeout), client.WithH2C(),
 		client.WithHeader("User-Agent", "vitals/"+version()))...)
+	if err != nil {
+		return nil, err
+	}
+	return c.servers.dial(options...)
 }

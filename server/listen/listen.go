@@ -36,7 +36,8 @@ type Options struct {
 	// SocketMode says who may call by the unix sockets. Default:
 	// [DefaultSocketMode].
 	SocketMode fs.FileMode
-	// AllowAnonymous allows addresses that are not loopback.
+	// AllowAnonymous allows addresses that are not loopback: because accounts
+	// hold, or because the operator wants everyone in.
 	AllowAnonymous bool
 	// TLS is what callers are answered with. Default: no TLS.
 	TLS *tls.Config

@@ -44,8 +44,9 @@ func checkLoopback(ctx context.Context, host, address string, allowAnonymous boo
 	}
 	for _, ip := range ips {
 		if !ip.IsLoopback() {
-			return fmt.Errorf("listen address %q is %w: anyone who reaches it could read, for there are no accounts. "+
-				"Listen on localhost, let in those with a certificate of yours alone (--tls-client-ca), or say --insecure-anonymous if that is what you want", address, ErrNotLoopback)
+			return fmt.Errorf("listen address %q is %w: anyone who reaches it could read and report, for there are no accounts yet. "+
+				"Make an admin first ('vitals user add NAME --role admin --new-token' with the same --data-dir, or --first-admin NAME here); "+
+				"or listen on localhost, let in those with a certificate of yours alone (--tls-client-ca), or say --insecure-anonymous if that is what you want", address, ErrNotLoopback)
 		}
 	}
 	return nil

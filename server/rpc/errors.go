@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/vitals-rpc/vitals/metric"
+	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/admission"
 	"github.com/vitals-rpc/vitals/server/health"
 	"github.com/vitals-rpc/vitals/server/ingest"
@@ -80,6 +81,20 @@ func codeOf(err error) (connect.Code, bool) {
 		return connect.CodeUnavailable, true
 	case is[*metric.AmbiguousTypeError](err), is[*query.ParseError](err), is[*query.EvaluationError](err), is[*query.RangeError](err):
 		return connect.CodeInvalidArgument, true
+	case errors.Is(err, account.ErrNoUser), errors.Is(err, account.ErrNoToken):
+		return connect.CodeNotFound, true
+	case errors.Is(err, account.ErrExists):
+		return connect.CodeAlreadyExists, true
+	case errors.Is(err, account.ErrCredentials):
+		return connect.CodeUnauthenticated, true
+	case errors.Is(err, account.ErrBusy), errors.Is(err, account.ErrFull):
+		return connect.CodeResourceExhausted, true
+	case errors.Is(err, account.ErrLastAdmin), errors.Is(err, account.ErrUsedUp):
+		return connect.CodeFailedPrecondition, true
+	case is[*account.InvalidError](err):
+		return connect.CodeInvalidArgument, true
+	case is[*account.DeniedError](err):
+		return connect.CodePermissionDenied, true
 	case errors.Is(err, context.DeadlineExceeded), is[*interceptor.SlowRequestError](err):
 		return connect.CodeDeadlineExceeded, true
 	case errors.Is(err, context.Canceled):

@@ -8,6 +8,7 @@ package diagnosticsv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	_ "github.com/vitals-rpc/vitals/gen/vitals/auth/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -646,7 +647,7 @@ var File_diagnostics_v1_diagnostics_proto protoreflect.FileDescriptor
 
 const file_diagnostics_v1_diagnostics_proto_rawDesc = "" +
 	"\n" +
-	" diagnostics/v1/diagnostics.proto\x12\x0ediagnostics.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n" +
+	" diagnostics/v1/diagnostics.proto\x12\x0ediagnostics.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19vitals/auth/v1/auth.proto\"(\n" +
 	"\n" +
 	"AddRequest\x12\f\n" +
 	"\x01a\x18\x01 \x01(\x05R\x01a\x12\f\n" +
@@ -680,14 +681,14 @@ const file_diagnostics_v1_diagnostics_proto_rawDesc = "" +
 	"\fEchoResponse\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\x126\n" +
-	"\breceived\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\breceived2\xdb\x03\n" +
-	"\x12DiagnosticsService\x12C\n" +
-	"\x03Add\x12\x1a.diagnostics.v1.AddRequest\x1a\x1b.diagnostics.v1.AddResponse\"\x03\x90\x02\x01\x12R\n" +
-	"\bMultiply\x12\x1f.diagnostics.v1.MultiplyRequest\x1a .diagnostics.v1.MultiplyResponse\"\x03\x90\x02\x01\x12U\n" +
-	"\tUppercase\x12 .diagnostics.v1.UppercaseRequest\x1a!.diagnostics.v1.UppercaseResponse\"\x03\x90\x02\x01\x12L\n" +
-	"\aCountUp\x12\x1e.diagnostics.v1.CountUpRequest\x1a\x1f.diagnostics.v1.CountUpResponse0\x01\x12@\n" +
-	"\x03Sum\x12\x1a.diagnostics.v1.SumRequest\x1a\x1b.diagnostics.v1.SumResponse(\x01\x12E\n" +
-	"\x04Echo\x12\x1b.diagnostics.v1.EchoRequest\x1a\x1c.diagnostics.v1.EchoResponse(\x010\x01B?Z=github.com/vitals-rpc/vitals/gen/diagnostics/v1;diagnosticsv1b\x06proto3"
+	"\breceived\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\breceived2\xf9\x03\n" +
+	"\x12DiagnosticsService\x12G\n" +
+	"\x03Add\x12\x1a.diagnostics.v1.AddRequest\x1a\x1b.diagnostics.v1.AddResponse\"\a\x98\xb8\x18\x02\x90\x02\x01\x12V\n" +
+	"\bMultiply\x12\x1f.diagnostics.v1.MultiplyRequest\x1a .diagnostics.v1.MultiplyResponse\"\a\x98\xb8\x18\x02\x90\x02\x01\x12Y\n" +
+	"\tUppercase\x12 .diagnostics.v1.UppercaseRequest\x1a!.diagnostics.v1.UppercaseResponse\"\a\x98\xb8\x18\x02\x90\x02\x01\x12R\n" +
+	"\aCountUp\x12\x1e.diagnostics.v1.CountUpRequest\x1a\x1f.diagnostics.v1.CountUpResponse\"\x04\x98\xb8\x18\x020\x01\x12F\n" +
+	"\x03Sum\x12\x1a.diagnostics.v1.SumRequest\x1a\x1b.diagnostics.v1.SumResponse\"\x04\x98\xb8\x18\x02(\x01\x12K\n" +
+	"\x04Echo\x12\x1b.diagnostics.v1.EchoRequest\x1a\x1c.diagnostics.v1.EchoResponse\"\x04\x98\xb8\x18\x02(\x010\x01B?Z=github.com/vitals-rpc/vitals/gen/diagnostics/v1;diagnosticsv1b\x06proto3"
 
 var (
 	file_diagnostics_v1_diagnostics_proto_rawDescOnce sync.Once

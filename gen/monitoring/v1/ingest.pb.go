@@ -8,6 +8,7 @@ package monitoringv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	_ "github.com/vitals-rpc/vitals/gen/vitals/auth/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -599,7 +600,7 @@ var File_monitoring_v1_ingest_proto protoreflect.FileDescriptor
 
 const file_monitoring_v1_ingest_proto_rawDesc = "" +
 	"\n" +
-	"\x1amonitoring/v1/ingest.proto\x12\rmonitoring.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amonitoring/v1/series.proto\"\xaf\x01\n" +
+	"\x1amonitoring/v1/ingest.proto\x12\rmonitoring.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amonitoring/v1/series.proto\x1a\x19vitals/auth/v1/auth.proto\"\xaf\x01\n" +
 	"\rReportRequest\x123\n" +
 	"\breporter\x18\x01 \x01(\v2\x17.monitoring.v1.ReporterR\breporter\x127\n" +
 	"\x06series\x18\x02 \x03(\v2\x1f.monitoring.v1.SeriesDefinitionR\x06series\x120\n" +
@@ -649,10 +650,10 @@ const file_monitoring_v1_ingest_proto_rawDesc = "" +
 	"\tRejection\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
 	"\x06series\x18\x02 \x01(\tR\x06series\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason2\xae\x01\n" +
-	"\rIngestService\x12G\n" +
-	"\x06Report\x12\x1c.monitoring.v1.ReportRequest\x1a\x1d.monitoring.v1.ReportResponse(\x01\x12T\n" +
-	"\vReportBatch\x12!.monitoring.v1.ReportBatchRequest\x1a\".monitoring.v1.ReportBatchResponseB=Z;github.com/vitals-rpc/vitals/gen/monitoring/v1;monitoringv1b\x06proto3"
+	"\x06reason\x18\x03 \x01(\tR\x06reason2\xba\x01\n" +
+	"\rIngestService\x12M\n" +
+	"\x06Report\x12\x1c.monitoring.v1.ReportRequest\x1a\x1d.monitoring.v1.ReportResponse\"\x04\x98\xb8\x18\x05(\x01\x12Z\n" +
+	"\vReportBatch\x12!.monitoring.v1.ReportBatchRequest\x1a\".monitoring.v1.ReportBatchResponse\"\x04\x98\xb8\x18\x05B=Z;github.com/vitals-rpc/vitals/gen/monitoring/v1;monitoringv1b\x06proto3"
 
 var (
 	file_monitoring_v1_ingest_proto_rawDescOnce sync.Once

@@ -8,6 +8,7 @@ package monitoringv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	_ "github.com/vitals-rpc/vitals/gen/vitals/auth/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -316,7 +317,7 @@ var File_monitoring_v1_live_proto protoreflect.FileDescriptor
 
 const file_monitoring_v1_live_proto_rawDesc = "" +
 	"\n" +
-	"\x18monitoring/v1/live.proto\x12\rmonitoring.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amonitoring/v1/series.proto\"\x99\x01\n" +
+	"\x18monitoring/v1/live.proto\x12\rmonitoring.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amonitoring/v1/series.proto\x1a\x19vitals/auth/v1/auth.proto\"\x99\x01\n" +
 	"\x10SubscribeRequest\x12?\n" +
 	"\tselectors\x18\x01 \x03(\v2\x17.monitoring.v1.SelectorB\b\xbaH\x05\x92\x01\x02\x10dR\tselectors\x12D\n" +
 	"\binterval\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
@@ -335,10 +336,10 @@ const file_monitoring_v1_live_proto_rawDesc = "" +
 	"\x11snapshot_complete\x18\x03 \x01(\bR\x10snapshotComplete\x12\x18\n" +
 	"\adropped\x18\x04 \x01(\x04R\adropped\x12;\n" +
 	"\vserver_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"serverTime2\xa7\x01\n" +
-	"\vLiveService\x12P\n" +
-	"\tSubscribe\x12\x1f.monitoring.v1.SubscribeRequest\x1a .monitoring.v1.SubscribeResponse0\x01\x12F\n" +
-	"\x05Watch\x12\x1b.monitoring.v1.WatchRequest\x1a\x1c.monitoring.v1.WatchResponse(\x010\x01B=Z;github.com/vitals-rpc/vitals/gen/monitoring/v1;monitoringv1b\x06proto3"
+	"serverTime2\xb3\x01\n" +
+	"\vLiveService\x12V\n" +
+	"\tSubscribe\x12\x1f.monitoring.v1.SubscribeRequest\x1a .monitoring.v1.SubscribeResponse\"\x04\x98\xb8\x18\x040\x01\x12L\n" +
+	"\x05Watch\x12\x1b.monitoring.v1.WatchRequest\x1a\x1c.monitoring.v1.WatchResponse\"\x04\x98\xb8\x18\x04(\x010\x01B=Z;github.com/vitals-rpc/vitals/gen/monitoring/v1;monitoringv1b\x06proto3"
 
 var (
 	file_monitoring_v1_live_proto_rawDescOnce sync.Once

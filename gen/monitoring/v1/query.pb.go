@@ -8,6 +8,7 @@ package monitoringv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	_ "github.com/vitals-rpc/vitals/gen/vitals/auth/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -1087,7 +1088,7 @@ var File_monitoring_v1_query_proto protoreflect.FileDescriptor
 
 const file_monitoring_v1_query_proto_rawDesc = "" +
 	"\n" +
-	"\x19monitoring/v1/query.proto\x12\rmonitoring.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amonitoring/v1/series.proto\"E\n" +
+	"\x19monitoring/v1/query.proto\x12\rmonitoring.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amonitoring/v1/series.proto\x1a\x19vitals/auth/v1/auth.proto\"E\n" +
 	"\x10ListHostsRequest\x121\n" +
 	"\x0fhostname_prefix\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\xfd\x01R\x0ehostnamePrefix\"\xb4\x01\n" +
 	"\x11ListHostsResponse\x12)\n" +
@@ -1179,13 +1180,13 @@ const file_monitoring_v1_query_proto_rawDesc = "" +
 	"\x12RESULT_TYPE_SCALAR\x10\x01\x12\x16\n" +
 	"\x12RESULT_TYPE_VECTOR\x10\x02\x12\x16\n" +
 	"\x12RESULT_TYPE_MATRIX\x10\x03\x12\x16\n" +
-	"\x12RESULT_TYPE_STRING\x10\x042\xf1\x02\n" +
-	"\fQueryService\x12S\n" +
-	"\tListHosts\x12\x1f.monitoring.v1.ListHostsRequest\x1a .monitoring.v1.ListHostsResponse\"\x03\x90\x02\x01\x12Y\n" +
-	"\vListMetrics\x12!.monitoring.v1.ListMetricsRequest\x1a\".monitoring.v1.ListMetricsResponse\"\x03\x90\x02\x01\x12V\n" +
+	"\x12RESULT_TYPE_STRING\x10\x042\x81\x03\n" +
+	"\fQueryService\x12W\n" +
+	"\tListHosts\x12\x1f.monitoring.v1.ListHostsRequest\x1a .monitoring.v1.ListHostsResponse\"\a\x98\xb8\x18\x04\x90\x02\x01\x12]\n" +
+	"\vListMetrics\x12!.monitoring.v1.ListMetricsRequest\x1a\".monitoring.v1.ListMetricsResponse\"\a\x98\xb8\x18\x04\x90\x02\x01\x12Z\n" +
 	"\n" +
-	"QueryRange\x12 .monitoring.v1.QueryRangeRequest\x1a!.monitoring.v1.QueryRangeResponse\"\x03\x90\x02\x01\x12Y\n" +
-	"\vQueryPromQL\x12!.monitoring.v1.QueryPromQLRequest\x1a\".monitoring.v1.QueryPromQLResponse\"\x03\x90\x02\x01B=Z;github.com/vitals-rpc/vitals/gen/monitoring/v1;monitoringv1b\x06proto3"
+	"QueryRange\x12 .monitoring.v1.QueryRangeRequest\x1a!.monitoring.v1.QueryRangeResponse\"\a\x98\xb8\x18\x04\x90\x02\x01\x12]\n" +
+	"\vQueryPromQL\x12!.monitoring.v1.QueryPromQLRequest\x1a\".monitoring.v1.QueryPromQLResponse\"\a\x98\xb8\x18\x04\x90\x02\x01B=Z;github.com/vitals-rpc/vitals/gen/monitoring/v1;monitoringv1b\x06proto3"
 
 var (
 	file_monitoring_v1_query_proto_rawDescOnce sync.Once

@@ -8,6 +8,7 @@ package monitoringv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	_ "github.com/vitals-rpc/vitals/gen/vitals/auth/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -320,7 +321,7 @@ var File_monitoring_v1_system_proto protoreflect.FileDescriptor
 
 const file_monitoring_v1_system_proto_rawDesc = "" +
 	"\n" +
-	"\x1amonitoring/v1/system.proto\x12\rmonitoring.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n" +
+	"\x1amonitoring/v1/system.proto\x12\rmonitoring.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19vitals/auth/v1/auth.proto\"\x16\n" +
 	"\x14GetSystemInfoRequest\"\xd1\x02\n" +
 	"\x15GetSystemInfoResponse\x12\x16\n" +
 	"\x06server\x18\x01 \x01(\tR\x06server\x12\x18\n" +
@@ -343,10 +344,10 @@ const file_monitoring_v1_system_proto_rawDesc = "" +
 	"\amax_cpu\x18\x02 \x01(\x01R\x06maxCpu\x12\x1d\n" +
 	"\n" +
 	"avg_memory\x18\x03 \x01(\x01R\tavgMemory\x12\x14\n" +
-	"\x05alert\x18\x04 \x01(\bR\x05alert2\xda\x01\n" +
-	"\rSystemService\x12_\n" +
-	"\rGetSystemInfo\x12#.monitoring.v1.GetSystemInfoRequest\x1a$.monitoring.v1.GetSystemInfoResponse\"\x03\x90\x02\x01\x12h\n" +
-	"\x10CalculateMetrics\x12&.monitoring.v1.CalculateMetricsRequest\x1a'.monitoring.v1.CalculateMetricsResponse\"\x03\x90\x02\x01B=Z;github.com/vitals-rpc/vitals/gen/monitoring/v1;monitoringv1b\x06proto3"
+	"\x05alert\x18\x04 \x01(\bR\x05alert2\xe2\x01\n" +
+	"\rSystemService\x12c\n" +
+	"\rGetSystemInfo\x12#.monitoring.v1.GetSystemInfoRequest\x1a$.monitoring.v1.GetSystemInfoResponse\"\a\x98\xb8\x18\x04\x90\x02\x01\x12l\n" +
+	"\x10CalculateMetrics\x12&.monitoring.v1.CalculateMetricsRequest\x1a'.monitoring.v1.CalculateMetricsResponse\"\a\x98\xb8\x18\x04\x90\x02\x01B=Z;github.com/vitals-rpc/vitals/gen/monitoring/v1;monitoringv1b\x06proto3"
 
 var (
 	file_monitoring_v1_system_proto_rawDescOnce sync.Once

@@ -25,6 +25,7 @@ import (
 	conformancev1 "github.com/vitals-rpc/vitals/interop/conformance/gen"
 	"github.com/vitals-rpc/vitals/interop/conformance/gen/conformancev1connect"
 	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/certificate"
 	"github.com/vitals-rpc/vitals/server/listen"
 	"github.com/vitals-rpc/vitals/server/store"
@@ -59,6 +60,7 @@ func run(ctx context.Context, in io.Reader, out io.Writer) (err error) {
 		Logger:          slog.New(slog.DiscardHandler),
 		MaxMessageBytes: int(req.GetMessageReceiveLimit()),
 		MaxStreamAge:    maxStreamAge,
+		Roles:           roles(),
 		Services: func(calls *connect.Server) {
 			conformancev1connect.RegisterConformanceServiceHandler(calls, service{})
 		},
@@ -113,6 +115,16 @@ func certificates(dir string, req *conformancev1.ServerCompatRequest) (*tls.Conf
 		return nil, err
 	}
 	return keeper.Config(), nil
+}
+
+// roles lets anyone call the suite's service, whose schema knows no roles.
+func roles() map[string]account.Role {
+	calls, all := connect.NewServer(), map[string]account.Role{}
+	conformancev1connect.RegisterConformanceServiceHandler(calls, service{})
+	for spec := range calls.Specs() {
+		all[spec.Procedure] = account.Anyone
+	}
+	return all
 }
 
 // receive reads a message with its length before it, in four bytes, as the

@@ -1,0 +1,131 @@
+package access
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"connectrpc.com/connect/v2"
+
+	"github.com/vitals-rpc/vitals/server/account"
+)
+
+// header is what is asked of headers, whatever transport has them.
+type header interface{ Get(name string) string }
+
+// The names that tokens come under.
+const (
+	authorization = "Authorization"
+	bearer        = "Bearer "
+)
+
+// identify finds out who calls. An error means that the caller has shown
+// something that does not hold; who shows nothing is anonymous.
+func (g *Guard) identify(h header, conn *connection) (account.Identity, error) {
+	if value := h.Get(authorization); value != "" {
+		return g.byToken(value)
+	}
+	if id, ok, err := g.bySession(h, conn); ok || err != nil {
+		return id, err
+	}
+	if conn != nil && conn.request.TLS != nil {
+		if id, ok := g.byCertificate(conn.request.TLS); ok {
+			return id, nil
+		}
+	}
+	return g.anonymous(conn), nil
+}
+
+func (g *Guard) byToken(value string) (account.Identity, error) {
+	if len(value) < len(bearer) || !strings.EqualFold(value[:len(bearer)], bearer) {
+		return account.Identity{}, g.refuse(connect.CodeUnauthenticated, "the Authorization header is not of the form 'Bearer vitals_...'")
+	}
+	id, err := g.opts.Directory.Authenticate(strings.TrimSpace(value[len(bearer):]))
+	if err != nil {
+		return id, g.refuse(connect.CodeUnauthenticated, err.Error())
+	}
+	return id, nil
+}
+
+// bySession takes the page's cookie, from the page itself only.
+func (g *Guard) bySession(h header, conn *connection) (id account.Identity, ok bool, err error) {
+	secret := sessionSecret(h)
+	if secret == "" || conn == nil || !fromOwnPage(conn.request) {
+		return id, false, nil
+	}
+	id, err = g.opts.Directory.Authenticate(secret)
+	if err != nil || id.User == 0 {
+		// A cookie stays in the browser when its session has ended. Its bearer is
+		// anonymous then, and so may sign in again.
+		return account.Identity{}, false, nil
+	}
+	id.By = account.BySession
+	return id, true, nil
+}
+
+func (g *Guard) byCertificate(state *tls.ConnectionState) (account.Identity, bool) {
+	if len(state.VerifiedChains) == 0 {
+		return account.Identity{}, false
+	}
+	leaf := state.VerifiedChains[0][0]
+	for _, c := range g.opts.Certificates {
+		if id, ok := c.identity(leaf.Subject.CommonName); ok {
+			id.Expires = leaf.NotAfter
+			return id, true
+		}
+	}
+	return account.Identity{}, false
+}
+
+// anonymous is what someone may do who shows nothing. Without accounts, whoever
+// is on the server's own machine may do everything; but what a proxy there passes
+// on may be from anywhere.
+func (g *Guard) anonymous(conn *connection) account.Identity {
+	id := account.Identity{Name: string(account.Anonymous), By: account.Anonymous}
+	open := conn != nil && conn.onHost && !g.opts.Directory.HasAdmin()
+	switch {
+	case open && !conn.forwarded:
+		id.Role = account.Admin
+	case open, g.opts.InsecureAnonymous, g.isVouchedFor(conn):
+		id.Role = account.Operator
+	case g.opts.AnonymousViewer:
+		id.Role = account.Viewer
+	}
+	return id
+}
+
+// isVouchedFor reports whether an authority of --tls-client-ca has signed for the
+// caller, where neither accounts nor --client-cert-role say what that means.
+func (g *Guard) isVouchedFor(conn *connection) bool {
+	return conn != nil && conn.request.TLS != nil && len(conn.request.TLS.VerifiedChains) > 0 &&
+		len(g.opts.Certificates) == 0 && !g.opts.Directory.HasAdmin()
+}
+
+// isForwarded reports whether a request that came in at an address of this
+// machine's own may be from elsewhere: a header says so, or the PROXY protocol.
+func isForwarded(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
+		if r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && !remote.Addr().Unmap().IsLoopback()
+}
+
+// peerOf is the address that a request came from.
+func peerOf(conn *connection) string {
+	if conn == nil {
+		return ""
+	}
+	return conn.request.RemoteAddr
+}
+
+// mustSignIn is what someone is told who has shown nothing and may not go on.
+func (g *Guard) mustSignIn() string {
+	if !g.opts.Directory.HasAdmin() {
+		return "this server has no accounts yet, and what you ask for needs one: on its machine, 'vitals user add NAME --role admin' makes the first"
+	}
+	return "this needs a token: send it as 'Authorization: Bearer vitals_...' (with vitals: 'vitals login', --token-file or VITALS_TOKEN)"
+}
