@@ -60,7 +60,7 @@ func callAfter(t *testing.T, srv *servertest.Server, preamble []byte) string {
 	t.Helper()
 	conn := srv.Dial()
 	body := `{}`
-	request := "POST " + getMetric + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
+	request := "POST " + getMetric + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
 		strconv.Itoa(len(body)) + "\r\n\r\n" + body
 	if _, err := conn.Write(append(preamble, request...)); err != nil {
 		t.Fatal(err)
