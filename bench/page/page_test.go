@@ -33,8 +33,9 @@ func TestEveryPartMeasures(t *testing.T) {
 		}
 	}
 	for line := range strings.Lines(rows) {
-		if strings.Contains(line, "points missing or wrong") && !strings.Contains(line, "met") {
-			t.Errorf("a hole: %s", line)
+		// Not the verdict, which is also on the time between two samples: a busy machine's agent is late.
+		if strings.Contains(line, "points missing or wrong") && (!strings.Contains(line, " 0 and 0 of ") || strings.Contains(line, " of 0 ")) {
+			t.Errorf("the charts are not what the server has: %s", line)
 		}
 	}
 	if _, err := os.Stat(b.work); !os.IsNotExist(err) {

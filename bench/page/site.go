@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -109,26 +110,35 @@ func (s *site) close() {
 	_ = os.RemoveAll(s.dir) // in the temporary folder; nothing more can be done
 }
 
-// points are the samples of a series, by their times in milliseconds.
+// points are averages of the samples of a second, by the second since the epoch.
 type points map[int64]float64
 
-// samples asks the server for the samples of one host's metric, as they came.
-func (s *site) samples(ctx context.Context, metric, host string, from, to time.Time) (points, error) {
+// seconds asks the server for one host's metric as live charts do: a point for
+// each second that has a sample.
+func (s *site) seconds(ctx context.Context, metric, host string, from, to time.Time) (points, error) {
 	res, err := s.client.Query().QueryRange(ctx, &monitoringv1.QueryRangeRequest{
-		Selector: fmt.Sprintf("%s{hostname=%q}", metric, host), Start: timestamppb.New(from), End: timestamppb.New(to), MaxPoints: 10_000,
+		Selector: fmt.Sprintf("%s{hostname=%q}", metric, host), Start: timestamppb.New(from.Truncate(time.Second)),
+		End: timestamppb.New(to.Truncate(time.Second)), MaxPoints: uint32(to.Sub(from).Seconds()) + 2, //nolint:gosec // some seconds
 	})
 	if err != nil {
 		return nil, err
 	}
-	if n := len(res.GetSeries()); n != 1 || res.GetTier() != monitoringv1.Tier_TIER_RAW {
-		return nil, fmt.Errorf("%d series of %s of %s, tier %s; want one, of samples", n, metric, host, res.GetTier())
+	if n := len(res.GetSeries()); n != 1 || res.GetStep().AsDuration() != time.Second {
+		return nil, fmt.Errorf("%d series of %s of %s, each %s; want one, each second", n, metric, host, res.GetStep().AsDuration())
 	}
-	all := points{}
-	for i, at := range res.GetSeries()[0].GetTimes() {
-		all[millis(at)] = res.GetSeries()[0].GetAverages()[i]
-	}
-	return all, nil
+	return meansOf(res.GetSeries()[0].GetTimes(), res.GetSeries()[0].GetAverages()), nil
 }
 
-// millis are the milliseconds of a time in seconds.
-func millis(seconds float64) int64 { return int64(seconds*1000 + 0.5) }
+// meansOf puts samples together that are of the same second; times are in seconds.
+func meansOf(times, values []float64) points {
+	sums, counts := points{}, map[int64]float64{}
+	for i, at := range times {
+		second := int64(math.Floor(at + 1e-6)) // a double's last digits
+		sums[second] += values[i]
+		counts[second]++
+	}
+	for second, n := range counts {
+		sums[second] /= n
+	}
+	return sums
+}
