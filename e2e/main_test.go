@@ -56,8 +56,12 @@ func TestMain(m *testing.M) {
 
 // build builds the program, with the race detector where that can be had.
 func build(path string) error {
-	out, err := exec.Command("go", "build", "-race", "-o", path, "../cmd/vitals").CombinedOutput()
-	if err != nil && bytes.Contains(out, []byte("-race requires cgo")) {
+	var out []byte
+	var err error
+	if !*plain {
+		out, err = exec.Command("go", "build", "-race", "-o", path, "../cmd/vitals").CombinedOutput()
+	}
+	if *plain || err != nil && bytes.Contains(out, []byte("-race requires cgo")) {
 		out, err = exec.Command("go", "build", "-o", path, "../cmd/vitals").CombinedOutput()
 	}
 	if err != nil {
@@ -76,6 +80,8 @@ func eventually(tb testing.TB, what string, ok func() bool) {
 		}
 	}
 }
+
+var plain = flag.Bool("plain", false, "build the program without the race detector, to measure it")
 
 // times returns how often something is done: fewer times with -short.
 func times(n int) int {
