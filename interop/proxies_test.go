@@ -70,7 +70,7 @@ func newProxied(t *testing.T) *proxied {
 	t.Helper()
 	gate := func(name string) *servertest.Gate {
 		srv := servertest.NewSeeded(t, server.Options{Hostname: name, Page: web.Handler(), Heartbeat: beat})
-		srv.Collect() // or it is not ready, which HAProxy looks at
+		srv.KeepWell() // HAProxy looks at that
 		return servertest.NewGate(t, srv, "127.0.0.1:0")
 	}
 	return &proxied{first: gate("hub-1"), second: gate("hub-2")}

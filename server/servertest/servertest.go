@@ -140,6 +140,28 @@ func (s *Server) Seed() {
 	s.Put(metric.Disk, 40)
 }
 
+// KeepWell seeds again each second until the test ends: a server whose collector is
+// silent for ten seconds is not well.
+func (s *Server) KeepWell() {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				s.Seed()
+			case <-s.done:
+				return
+			case <-done:
+				return
+			}
+		}
+	}()
+	s.tb.Cleanup(func() { close(done); <-ended })
+}
+
 // Put publishes a sample of the server's own host, observed now and later than
 // the one before.
 func (s *Server) Put(metricType string, value float64) {
