@@ -55,6 +55,7 @@ var parts = []part{
 	{"query", (*bench).query},
 	{"agent", (*bench).agent},
 	{"fleet", (*bench).fleet},
+	{"rpc", (*bench).rpc},
 }
 
 func main() {
@@ -70,13 +71,13 @@ func main() {
 	interfaces := flag.Int("interfaces", 0, "measure in a network namespace that has this `number` of interfaces with traffic, six series each (needs root)")
 	profile := flag.String("cpuprofile", "", "`file` for a profile of the measuring itself, for what is measured in process")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: measure [flags] [ingest|disk|query|agent|fleet ...]")
+		fmt.Fprintln(os.Stderr, "usage: measure [flags] [ingest|disk|query|agent|fleet|rpc ...]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
 	for _, name := range flag.Args() {
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
-			fmt.Fprintf(os.Stderr, "measure: %q is none of the parts: ingest, disk, query, agent, fleet\n", name)
+			fmt.Fprintf(os.Stderr, "measure: %q is none of the parts: ingest, disk, query, agent, fleet, rpc\n", name)
 			os.Exit(2)
 		}
 	}

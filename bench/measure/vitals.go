@@ -12,12 +12,17 @@ import (
 // all, and returns its URL. It measures its own host each second, as it always
 // does; what that costs is part of what is measured.
 func (b *bench) serve(ctx context.Context, cores int, dir string) (*process.Process, string, error) {
+	return b.serveWith(ctx, cores, dir)
+}
+
+// serveWith is serve with further flags.
+func (b *bench) serveWith(ctx context.Context, cores int, dir string, more ...string) (*process.Process, string, error) {
 	addr, err := process.FreeAddress()
 	if err != nil {
 		return nil, "", err
 	}
 	args := []string{"serve", "--listen", addr, "--data-dir", dir, "--hostname", "bench-server"}
-	p, err := process.Start(ctx, cores, b.vitals, args...)
+	p, err := process.Start(ctx, cores, b.vitals, append(args, more...)...)
 	if err != nil {
 		return nil, "", err
 	}

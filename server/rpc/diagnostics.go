@@ -46,18 +46,23 @@ func (Diagnostics) Uppercase(_ context.Context, req *diagnosticsv1.UppercaseRequ
 
 // CountUp sends numbers.
 func (Diagnostics) CountUp(ctx context.Context, req *diagnosticsv1.CountUpRequest, stream diagnosticsv1connect.DiagnosticsServiceCountUpServerStream) error {
-	wait := time.NewTimer(0)
+	interval := req.GetInterval().AsDuration()
+	wait := time.NewTimer(interval)
 	defer wait.Stop()
 	for number := uint32(1); number <= req.GetTo(); number++ {
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
+		if number > 1 && interval > 0 {
+			wait.Reset(interval)
+			select {
+			case <-wait.C:
+			case <-ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err := stream.Send(&diagnosticsv1.CountUpResponse{Number: number}); err != nil {
 			return err
 		}
-		wait.Reset(req.GetInterval().AsDuration())
 	}
 	return nil
 }
