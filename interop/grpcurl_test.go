@@ -5,14 +5,19 @@ import (
 	"testing"
 )
 
-// TestGRPCurl builds grpcurl from the module cache or the module proxy; it is no
+// buildGRPCurl builds grpcurl from the module cache or the module proxy; it is no
 // dependency of this module.
-func TestGRPCurl(t *testing.T) {
+func buildGRPCurl(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("GOBIN", dir)
 	t.Setenv("GOFLAGS", "")
 	mustRun(t, dir, "go", "install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4")
-	grpcurl := filepath.Join(dir, "grpcurl")
+	return filepath.Join(dir, "grpcurl")
+}
+
+func TestGRPCurl(t *testing.T) {
+	grpcurl := buildGRPCurl(t)
 	srv := newServer(t)
 	ask := func(args ...string) string { t.Helper(); return mustRun(t, "", grpcurl, args...) }
 

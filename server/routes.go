@@ -10,6 +10,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
+	"connectrpc.com/connect/v2/connectproto"
 	connectcors "connectrpc.com/cors"
 	"connectrpc.com/validate"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -22,6 +23,7 @@ import (
 	"github.com/vitals-rpc/vitals/gen/users/usersconnect"
 	"github.com/vitals-rpc/vitals/gen/users/v1/usersv1connect"
 	"github.com/vitals-rpc/vitals/server/account"
+	"github.com/vitals-rpc/vitals/server/caching"
 	"github.com/vitals-rpc/vitals/server/interceptor"
 	"github.com/vitals-rpc/vitals/server/jsonrpc"
 	"github.com/vitals-rpc/vitals/server/peer"
@@ -55,7 +57,8 @@ func (s *Server) routes() (http.Handler, error) {
 
 	mux := http.NewServeMux()
 	connecthttp.Mount(procedures{mux}, calls,
-		connecthttp.WithReadMaxBytes(s.opts.MaxMessageBytes), connecthttp.WithCompressors(&compress.Gzip{}))
+		connecthttp.WithReadMaxBytes(s.opts.MaxMessageBytes), connecthttp.WithCompressors(&compress.Gzip{}),
+		connecthttp.WithCodecs(stableProto(), connectproto.NewJSONCodec()))
 	plain := func(pattern string, role account.Role, handler http.Handler) {
 		mux.Handle(pattern, s.guard.Require(role, handler))
 	}
@@ -133,6 +136,13 @@ func byType(jsonRPC, xmlRPC, other http.Handler) http.Handler {
 	})
 }
 
+// stableProto encodes a message always the same, as an ETag needs.
+func stableProto() connect.Codec {
+	codec := connectproto.NewBinaryCodec()
+	codec.MarshalOptions.Deterministic = true
+	return codec
+}
+
 // serviceNames returns the full names of the registered services, each once.
 func serviceNames(calls *connect.Server) []string {
 	var names []string
@@ -169,7 +179,7 @@ type procedures struct{ *http.ServeMux }
 
 func (p procedures) Handle(pattern string, handler http.Handler) {
 	if !strings.HasSuffix(pattern, "/") {
-		p.ServeMux.Handle(pattern, handler)
+		p.ServeMux.Handle(pattern, caching.Handler(handler))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/prometheus/prometheus/promql"
@@ -132,7 +133,19 @@ func (e *Engine) exec(ctx context.Context, expr string, q promql.Query) (Result,
 	if r.Err != nil {
 		return Result{}, e.plain(ctx, expr, r.Err)
 	}
-	return newResult(expr, r)
+	out, err := newResult(expr, r)
+	out.Newest = newest(q)
+	return out, err
+}
+
+// newest is the latest moment that a query reads of, or is asked for.
+func newest(q promql.Query) int64 {
+	stmt, ok := q.Statement().(*parser.EvalStmt)
+	if !ok {
+		return math.MaxInt64 - 1 // it cannot be told
+	}
+	_, latest := promql.FindMinMaxTime(stmt)
+	return max(latest, stmt.End.UnixMilli())
 }
 
 // plain says the engine's errors in the domain's terms.

@@ -41,6 +41,10 @@ type Result struct {
 	// it was made of averages; Infos say what the expression probably means
 	// otherwise. Both are sorted.
 	Warnings, Infos []string
+	// Newest is the latest moment that the answer depends on, in milliseconds since
+	// the Unix epoch: the end of its range, or later where the expression looks
+	// ahead.
+	Newest int64
 }
 
 // Series is a list of points with their labels, the metric's name (__name__)

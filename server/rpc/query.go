@@ -12,6 +12,7 @@ import (
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
 	"github.com/vitals-rpc/vitals/metric"
+	"github.com/vitals-rpc/vitals/server/caching"
 	"github.com/vitals-rpc/vitals/server/fleet"
 	"github.com/vitals-rpc/vitals/server/query"
 	"github.com/vitals-rpc/vitals/server/store"
@@ -28,6 +29,8 @@ type Fleet interface {
 // History answers in buckets.
 type History interface {
 	Range(context.Context, store.RangeRequest) (store.RangeResult, error)
+	// Closed is the time, in milliseconds, before which no sample comes in any more.
+	Closed() int64
 }
 
 // PromQL answers expressions.
@@ -146,6 +149,7 @@ func (q *QueryService) QueryRange(ctx context.Context, req *monitoringv1.QueryRa
 	}
 	ctx, cancel := context.WithTimeout(ctx, rangeTimeout)
 	defer cancel()
+	closed := q.History.Closed()
 	result, err := q.History.Range(ctx, store.RangeRequest{
 		Matchers:  matchers,
 		Start:     start.UnixMilli(),
@@ -154,6 +158,9 @@ func (q *QueryService) QueryRange(ctx context.Context, req *monitoringv1.QueryRa
 	})
 	if err != nil {
 		return nil, err
+	}
+	if req.GetEnd() != nil && result.End <= closed {
+		caching.Closed(ctx)
 	}
 	res := &monitoringv1.QueryRangeResponse{Tier: tiers[result.Tier], Step: durationpb.New(time.Duration(result.Step) * time.Millisecond)}
 	for _, s := range result.Series {
@@ -177,9 +184,14 @@ var tiers = map[store.Tier]monitoringv1.Tier{
 
 // QueryPromQL evaluates an expression.
 func (q *QueryService) QueryPromQL(ctx context.Context, req *monitoringv1.QueryPromQLRequest) (*monitoringv1.QueryPromQLResponse, error) {
+	closed := q.History.Closed()
 	result, err := q.evaluate(ctx, req)
 	if err != nil {
 		return nil, err
+	}
+	named := req.GetTime() != nil || req.GetStart() != nil && req.GetEnd() != nil
+	if named && result.Newest < closed {
+		caching.Closed(ctx)
 	}
 	res := &monitoringv1.QueryPromQLResponse{
 		ResultType: resultTypes[result.Kind],
