@@ -1,4 +1,8 @@
-"""jsonrpclib, a JSON-RPC client of others: the URL in, JSON out."""
+"""jsonrpclib, a JSON-RPC client of others: the URL in, JSON out.
+
+What rpc.discover answers is held to the rules of OpenRPC's meta-schema, as far as the
+document uses it, and the answers of calls to the schemas in it.
+"""
 import json
 import sys
 
@@ -21,8 +25,42 @@ def batch(server):
     return list(calls())
 
 
+def closed(needed, **properties):
+    """An object of OpenRPC's, which has these members and its own extensions."""
+    return {
+        "type": "object",
+        "required": needed.split(),
+        "properties": properties,
+        "patternProperties": {"^x-": {}},
+        "additionalProperties": False,
+    }
+
+
+TEXT = {"type": "string", "minLength": 1}
+CONTENT = closed("name schema", name=TEXT, description=TEXT, schema={"type": "object"}, required={"type": "boolean"})
+OPENRPC = closed(
+    "openrpc info methods",
+    openrpc={"const": "1.3.2"},
+    info=closed("title version", title=TEXT, version=TEXT, description=TEXT),
+    methods={"type": "array", "minItems": 10, "uniqueItems": True, "items": closed(
+        "name params result",
+        name=TEXT, summary=TEXT, description=TEXT,
+        tags={"type": "array", "items": closed("name", name=TEXT)},
+        params={"type": "array", "items": CONTENT},
+        result=CONTENT,
+        paramStructure={"enum": ["by-position", "by-name", "either"]},
+    )},
+    components=closed("schemas", schemas={
+        "type": "object", "patternProperties": {"^[a-zA-Z0-9._-]+$": {"type": "object"}}, "additionalProperties": False,
+    }),
+)
+
+
 def check_schema(document):
     """Hold what is answered to what rpc.discover says of it."""
+    jsonschema.Draft7Validator(OPENRPC).validate(document)
+    names = [method["name"] for method in document["methods"]]
+    assert len(set(names)) == len(names), names
     checked = []
     answers = {
         "add": server.add(5, 3),

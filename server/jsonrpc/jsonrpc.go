@@ -76,6 +76,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) serveBatch(w http.ResponseWriter, r *http.Request, caller *transport.Caller, requests []Request) {
 	var out io.WriteCloser
 	for _, request := range requests {
+		if r.Context().Err() != nil {
+			return // the caller is gone
+		}
 		text := h.serve(r.Context(), caller, request)
 		if text == nil {
 			continue

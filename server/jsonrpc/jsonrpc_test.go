@@ -93,6 +93,7 @@ func TestErrors(t *testing.T) {
 			f(call("fail", fmt.Sprintf("[%d]", code)), -32000-code, fmt.Sprintf("this is code %d", code), `"code":"`+name+`"`)
 		}
 	}
+	f(call("break", "[]"), -32603, `"message":"Internal error"`, "the result of break cannot be written")
 	for method, words := range map[string]string{"follow": "answers with a stream", "collect": "takes a stream", "converse": "streams both ways"} {
 		f(call(method, "[]"), -32012, words, `"procedure":"/trial.v1.TrialService/`, "gRPC")
 	}

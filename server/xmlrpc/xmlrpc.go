@@ -150,6 +150,9 @@ func (h *Handler) serveMulticall(w http.ResponseWriter, r *http.Request, caller 
 	var out writer
 	out.raw(prologue + "<params><param><value><array><data>")
 	for _, call := range calls {
+		if r.Context().Err() != nil {
+			return // the caller is gone
+		}
 		var one writer
 		one.BeginArray()
 		if err := h.call(r.Context(), caller, call, &one); err != nil {

@@ -123,6 +123,7 @@ func TestFaults(t *testing.T) {
 	for _, code := range []int{1, 3, 5, 8, 13, 16} {
 		f("fail", []string{fmt.Sprintf("<value><int>%d</int></value>", code)}, code, fmt.Sprintf("this is code %d", code))
 	}
+	f("break", nil, 13, "the result of break cannot be written")
 	f("summ", nil, 12, "nearest: sum")
 	f("follow", nil, 12, "answers with a stream")
 	f("sum", []string{"<value>x</value>"}, 3, "field a")

@@ -80,6 +80,7 @@ service {
   method { name: "NotifySum" input_type: ".trial.v1.Five" output_type: ".trial.v1.None" }
   method { name: "NotifyHello" input_type: ".trial.v1.Number" output_type: ".trial.v1.None" }
   method { name: "GetData" input_type: ".trial.v1.None" output_type: ".google.protobuf.ListValue" }
+  method { name: "Break" input_type: ".trial.v1.None" output_type: ".google.protobuf.ListValue" }
   method { name: "Mirror" input_type: ".trial.v1.Everything" output_type: ".trial.v1.Everything" }
   method { name: "Fail" input_type: ".trial.v1.Number" output_type: ".trial.v1.None" }
   method { name: "Follow" input_type: ".trial.v1.None" output_type: ".trial.v1.Number" server_streaming: true }
@@ -167,6 +168,8 @@ func handle(method string, request, response *dynamicpb.Message) error {
 		answer(number("a") + number("b") + number("c") + number("d") + number("e"))
 	case "GetData":
 		return prototext.Unmarshal([]byte(`values { string_value: "hello" } values { number_value: 5 }`), response)
+	case "Break": // a value of no kind, which has no form in JSON
+		return prototext.Unmarshal([]byte(`values {}`), response)
 	case "Mirror":
 		proto.Merge(response, request)
 	case "Fail":
