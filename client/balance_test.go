@@ -34,7 +34,9 @@ const anyPort = "127.0.0.1:0"
 // newGate starts a server behind a gate.
 func newGate(t *testing.T) *servertest.Gate {
 	t.Helper()
-	return servertest.NewGate(t, servertest.NewSeeded(t, server.Options{}), anyPort)
+	srv := servertest.NewSeeded(t, server.Options{})
+	srv.KeepWell()
+	return servertest.NewGate(t, srv, anyPort)
 }
 
 func newGates(t *testing.T, n int) (gates []*servertest.Gate, targets []string) {
@@ -333,7 +335,9 @@ func loopbacks(t *testing.T, hosts ...string) (gates map[string]*servertest.Gate
 	t.Helper()
 	gates = map[string]*servertest.Gate{}
 	for _, host := range hosts {
-		g := servertest.NewGate(t, servertest.NewSeeded(t, server.Options{}), net.JoinHostPort(host, cmp.Or(port, "0")))
+		srv := servertest.NewSeeded(t, server.Options{})
+		srv.KeepWell()
+		g := servertest.NewGate(t, srv, net.JoinHostPort(host, cmp.Or(port, "0")))
 		_, port, _ = net.SplitHostPort(g.Front)
 		gates[host] = g
 	}

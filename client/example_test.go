@@ -17,6 +17,7 @@ import (
 	"github.com/vitals-rpc/vitals/client"
 	"github.com/vitals-rpc/vitals/client/balance"
 	"github.com/vitals-rpc/vitals/gen/monitoring"
+	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/metric"
 	"github.com/vitals-rpc/vitals/server"
 	"github.com/vitals-rpc/vitals/server/listen"
@@ -206,6 +207,29 @@ func ExampleNewBalanced() {
 	// 3.5 GB
 	// false
 	// true
+}
+
+// Live samples, whatever happens to the stream or its server.
+func ExampleClient_Follow() {
+	address, stop := startServer()
+	defer stop()
+
+	c, err := client.New(address)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	disks := &monitoringv1.SubscribeRequest{Selectors: []*monitoringv1.Selector{{MetricTypes: []string{"disk"}}}}
+	for batch, err := range c.Follow(context.Background(), disks) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, sample := range batch.Samples {
+			fmt.Println(sample.Series, sample.Value)
+		}
+		break // or go on for ever
+	}
+	// Output: disk{hostname="server01"} 120
 }
 
 // The options of a client that talks to a proxy in front of the server.
