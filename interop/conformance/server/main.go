@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -35,8 +36,11 @@ import (
 const maxStreamAge = 24 * time.Hour
 
 func main() {
+	over := server.OwnHTTP2
+	flag.Var(&over, "http2", "`who` serves HTTP/2: own or std")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Stdin, os.Stdout)
+	err := run(ctx, over, os.Stdin, os.Stdout)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -44,7 +48,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, in io.Reader, out io.Writer) (err error) {
+func run(ctx context.Context, over server.HTTP2, in io.Reader, out io.Writer) (err error) {
 	var req conformancev1.ServerCompatRequest
 	if err := receive(in, &req); err != nil {
 		return err
@@ -60,6 +64,7 @@ func run(ctx context.Context, in io.Reader, out io.Writer) (err error) {
 		Logger:          slog.New(slog.DiscardHandler),
 		MaxMessageBytes: int(req.GetMessageReceiveLimit()),
 		MaxStreamAge:    maxStreamAge,
+		HTTP2:           over,
 		Roles:           roles(),
 		Services: func(calls *connect.Server) {
 			conformancev1connect.RegisterConformanceServiceHandler(calls, service{})
@@ -73,7 +78,10 @@ func run(ctx context.Context, in io.Reader, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	listeners, err := listen.Open(ctx, listen.Options{Addresses: []string{"127.0.0.1:0"}, TLS: secure})
+	listeners, err := listen.Open(ctx, listen.Options{
+		Addresses: []string{"127.0.0.1:0"}, TLS: secure,
+		HTTP3: req.GetHttpVersion() == conformancev1.HTTPVersion_HTTP_VERSION_3,
+	})
 	if err != nil {
 		return err
 	}
