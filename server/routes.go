@@ -71,6 +71,7 @@ func (s *Server) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	jsonRPC, xmlRPC = s.guard.Named(jsonRPC), s.guard.Named(xmlRPC)
 	mux.Handle("/jsonrpc", jsonRPC)
 	mux.Handle("/RPC2", xmlRPC)
 	other := otherwise(s.opts.Page) // the page is the same for everyone; what it shows comes by calls
@@ -117,8 +118,8 @@ func (s *Server) byName(calls *connect.Server) (jsonRPC, xmlRPC http.Handler, er
 		return nil, nil, err
 	}
 	limit := s.opts.MaxMessageBytes
-	jsonRPC, err = jsonrpc.New(jsonrpc.Options{Methods: methods, MaxMessageBytes: limit, Title: "Vitals", Version: s.opts.Version})
-	return jsonRPC, xmlrpc.New(xmlrpc.Options{Methods: methods, MaxMessageBytes: limit}), err
+	jsonRPC, err = jsonrpc.New(jsonrpc.Options{Methods: methods, MaxMessageBytes: limit, Title: "Vitals", Version: s.opts.Version, MayDescribe: s.guard.MayDescribe})
+	return jsonRPC, xmlrpc.New(xmlrpc.Options{Methods: methods, MaxMessageBytes: limit, MayDescribe: s.guard.MayDescribe}), err
 }
 
 // byType takes calls at the root, where clients of older protocols send them, by

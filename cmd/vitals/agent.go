@@ -34,6 +34,7 @@ type agentConfig struct {
 	spool              spool.Options
 	log                logConfig
 	trust              trustConfig
+	credentials        tokenConfig
 }
 
 func newAgent() *cobra.Command {
@@ -48,9 +49,14 @@ over, live samples go on at once and the rest follows.
 
 With several servers it reports to the first in the list that is well, and moves to
 the next when that one fails, with what was not acknowledged. When the first is back,
-it returns. Give all agents and readers the same list in the same order.`,
+it returns. Give all agents and readers the same list in the same order.
+
+A server with accounts wants a token. Give all agents of a fleet one enrolment token
+('vitals token create --enrol NAME' makes it): each gets a token of its own for it on
+first contact, bound to its host, and keeps that in --spool-dir.`,
 		Example: `  vitals agent --server http://hub.example.com:50051
   vitals agent --server https://vitals.example.com --hostname web-1 --tag env=prod --tag role=web
+  vitals agent --server https://vitals.example.com --token-file /etc/vitals/fleet.token
   vitals agent --server http://hub-1:50051 --server http://hub-2:50051`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -67,6 +73,8 @@ it returns. Give all agents and readers the same list in the same order.`,
 	f.Var(sizeFlag(&c.spool.MaxBytes, spool.DefaultMaxBytes), "spool-size", "how much `space` they may take; the oldest go first")
 	f.Var(durationFlag(&c.spool.MaxAge, spool.DefaultMaxAge), "spool-age", "how long they are kept; the server's --out-of-order-window should be as long")
 	c.trust.flags(f)
+	f.StringVar(&c.credentials.token, "token", "", "`token` to call with: the agent's own, or an enrolment token, for which the server gives it one of its own on first contact; better in VITALS_TOKEN or a file")
+	f.StringVar(&c.credentials.file, "token-file", "", "`file` with the token; it wins over --token")
 	c.log.flags(f)
 	mustComplete(cmd, "protocol", "connect", "grpc", "grpcweb")
 	return cmd
@@ -85,15 +93,6 @@ func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) 
 	if err != nil {
 		return usageError{err}
 	}
-	protocol, err := client.ParseProtocol(c.protocol)
-	if err != nil {
-		return usageError{err}
-	}
-	cl, err := c.servers.dial(c.trust.options(client.WithProtocol(protocol), client.WithGzip(), client.WithHeader("User-Agent", "vitals-agent/"+version()))...)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
 	c.spool.Logger = log
 	queue, err := spool.Open(c.spool)
 	if err != nil {
@@ -103,6 +102,11 @@ func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) 
 	if who.HostId, err = hostID(c.spool.Dir); err != nil {
 		return err
 	}
+	cl, err := c.dial(who)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
 	log.Info("agent", "version", version(), "hostname", who.GetHostname(), "server", cl.Target(), "interval", c.interval.String(), "spool", c.spool.Dir, "waiting_records", queue.Stats().Records)
 	go keepTrim(ctx, log)
 	return agent.New(agent.Options{

@@ -21,6 +21,7 @@ type doctorConfig struct {
 	server, output string
 	timeout, hold  time.Duration
 	trust          trustConfig
+	credentials    tokenConfig
 }
 
 func newDoctor() *cobra.Command {
@@ -53,6 +54,7 @@ Exits with 0 when all that should work does, with 1 when something does not.`,
 	f.DurationVar(&c.timeout, "timeout", doctor.DefaultTimeout, "how long a call may take")
 	f.DurationVar(&c.hold, "hold", doctor.DefaultHold, "how long a stream is held open in silence; 0: not at all")
 	c.trust.flags(f)
+	c.credentials.flags(f)
 	mustComplete(cmd, "output", "table", "json")
 	return cmd
 }
@@ -73,9 +75,17 @@ func runDoctor(ctx context.Context, c doctorConfig, out io.Writer) error {
 	if c.hold == 0 {
 		c.hold = -1
 	}
+	header := http.Header{"User-Agent": {"vitals/" + version()}}
+	token, err := c.credentials.find([]string{c.server})
+	if err != nil {
+		return err
+	}
+	if token != "" {
+		header.Set("Authorization", "Bearer "+token)
+	}
 	report, err := doctor.Run(ctx, doctor.Options{
 		Target: cl.Target(), TLS: tls, Timeout: c.timeout, Hold: c.hold,
-		Header: http.Header{"User-Agent": {"vitals/" + version()}},
+		Header: header,
 	})
 	if err != nil {
 		return usageError{err}

@@ -111,6 +111,10 @@ func runServe(ctx context.Context, c serveConfig, stdout, stderr io.Writer) erro
 		return errors.Join(err, c.options.Accounts.Close())
 	}
 	c.options.TrustedProxies = c.listen.proxies
+	debug, err := c.access.debug(ctx)
+	if err != nil {
+		return errors.Join(err, c.options.Accounts.Close())
+	}
 	srv, err := server.New(ctx, c.options)
 	if errors.Is(err, server.ErrNotOrigin) {
 		return usageError{err}
@@ -129,6 +133,9 @@ func runServe(ctx context.Context, c serveConfig, stdout, stderr io.Writer) erro
 	})
 	group.Go(func() error { return srv.Run(ctx, door.listeners...) })
 	group.Go(func() error { door.watch(ctx); return nil })
+	for _, l := range debug {
+		group.Go(func() error { return srv.RunDebug(ctx, l) })
+	}
 	door.announce(stderr, log, srv.Hostname())
 	return errors.Join(group.Wait(), srv.Close())
 }

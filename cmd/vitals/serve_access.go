@@ -12,6 +12,7 @@ import (
 	"github.com/vitals-rpc/vitals/server/access"
 	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/account/sqlite"
+	"github.com/vitals-rpc/vitals/server/listen"
 )
 
 // accessConfig is the part of serve's command line that says who may call.
@@ -20,6 +21,7 @@ type accessConfig struct {
 	firstAdmin       string
 	certificateRoles []string
 	allowedHosts     []string
+	debugListen      string
 }
 
 func (c *accessConfig) flags(f *pflag.FlagSet) {
@@ -27,6 +29,19 @@ func (c *accessConfig) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.firstAdmin, "first-admin", "", "on the first start, make an admin of that `name` and print its token on standard output, this once")
 	f.StringArrayVar(&c.certificateRoles, "client-cert-role", nil, "role of client certificates by common name, such as `CN=agent-*:agent` (the host is what the * stands for); may be repeated; needs --tls-client-ca")
 	f.StringSliceVar(&c.allowedHosts, "allowed-host", nil, "host `name` by which callers may reach the server, beside localhost, addresses and this machine's own; *.example.com for all below; may be repeated")
+	f.StringVar(&c.debugListen, "debug-listen", "", "loopback `address` to serve profiles of this process at (net/http/pprof), such as localhost:6060")
+}
+
+// debug binds where profiles are served, on loopback only.
+func (c *accessConfig) debug(ctx context.Context) ([]*listen.Listener, error) {
+	if c.debugListen == "" {
+		return nil, nil
+	}
+	listeners, err := listen.Open(ctx, listen.Options{Addresses: []string{c.debugListen}})
+	if errors.Is(err, listen.ErrNotLoopback) {
+		return nil, usageError{fmt.Errorf("--debug-listen %s: profiles are served on loopback only, such as localhost:6060", c.debugListen)}
+	}
+	return listeners, err
 }
 
 // open opens the accounts and puts all into the server's options.

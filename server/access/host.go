@@ -104,3 +104,24 @@ func originOf(r *http.Request) string {
 	}
 	return fmt.Sprintf("%.200q", origin)
 }
+
+// LocalOnly lets through what was sent to this machine by one of its own names,
+// and by no page of another site.
+func LocalOnly(next http.Handler) http.Handler {
+	var g Guard
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !g.knowsHost(withoutToken(r), nil) || !g.allowsOrigin(r) || r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+			http.Error(w, "call this by localhost or its address", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withoutToken is the request as if it had no token, which excuses nothing here.
+func withoutToken(r *http.Request) *http.Request {
+	copied := *r
+	copied.Header = r.Header.Clone()
+	copied.Header.Del(authorization)
+	return &copied
+}

@@ -29,6 +29,9 @@ type Options struct {
 	MaxMessageBytes int
 	// Title and Version are what rpc.discover says of the server.
 	Title, Version string
+	// MayDescribe returns why the caller may not learn what can be called, or nil.
+	// Default: everyone may.
+	MayDescribe func(context.Context) error
 }
 
 // Handler answers calls. Make one with [New].
@@ -119,6 +122,11 @@ func (h *Handler) serve(ctx context.Context, caller *transport.Caller, request R
 // call returns a result or an error.
 func (h *Handler) call(ctx context.Context, caller *transport.Caller, request Request) (json.RawMessage, *Error) {
 	if request.Method == discover {
+		if h.opts.MayDescribe != nil {
+			if err := h.opts.MayDescribe(ctx); err != nil {
+				return nil, rpcError(err)
+			}
+		}
 		return h.document, nil
 	}
 	method, err := h.opts.Methods.Find(request.Method)

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/health"
 )
 
@@ -52,10 +53,13 @@ func (h *GRPCHealth) Register(server *connect.Server) {
 	bind("Watch", connect.StreamTypeServer, connect.IdempotencyUnknown, h.watch)
 }
 
-func (h *GRPCHealth) check(_ context.Context, _ connect.Spec, stream connect.ServerStream) error {
+func (h *GRPCHealth) check(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
 	var req grpc_health_v1.HealthCheckRequest
 	if err := stream.Receive(&req); err != nil {
 		return err
+	}
+	if req.GetService() != "" && !account.CallerFrom(ctx).May(account.Viewer) {
+		return connect.NewError(connect.CodeUnauthenticated, "without a token of a viewer, ask for the whole server: leave the service empty")
 	}
 	status, err := h.status(req.GetService())
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
 	"github.com/vitals-rpc/vitals/metric"
+	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/fleet"
 	"github.com/vitals-rpc/vitals/server/ingest"
 )
@@ -53,7 +54,11 @@ func (s *IngestService) Report(ctx context.Context, stream monitoringv1connect.I
 	if first.GetReporter() == nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, "the first message of a report must have the reporter")
 	}
-	session, err := s.Ingest.Open(reporter(first.GetReporter()))
+	who := reporter(first.GetReporter())
+	if err := account.CallerFrom(ctx).MayReport(who.Hostname, who.ID); err != nil {
+		return nil, err
+	}
+	session, err := s.Ingest.Open(who)
 	if is[*ingest.HostLimitError](err) {
 		return nil, err
 	}
@@ -110,6 +115,9 @@ func (s *IngestService) ReportBatch(ctx context.Context, req *monitoringv1.Repor
 	}
 	if err := metric.CheckHost(hostname); err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err.Error())
+	}
+	if err := account.CallerFrom(ctx).MayReport(hostname, ""); err != nil {
+		return nil, err
 	}
 	now := time.Now().UnixMilli()
 	samples := make([]metric.Sample, 0, len(req.GetSamples()))

@@ -28,6 +28,16 @@ type Options struct {
 	Methods *transport.Methods
 	// MaxMessageBytes is the largest body that is read, as sent and as unpacked.
 	MaxMessageBytes int
+	// MayDescribe returns why the caller may not learn what can be called, or nil.
+	// Default: everyone may.
+	MayDescribe func(context.Context) error
+}
+
+func (o *Options) mayDescribe(ctx context.Context) error {
+	if o.MayDescribe == nil {
+		return nil
+	}
+	return o.MayDescribe(ctx)
 }
 
 // Handler answers calls. Make one with [New]. It is safe for concurrent use.
@@ -88,6 +98,9 @@ func (h *Handler) read(r *http.Request) (Call, error) {
 // is of no use.
 func (h *Handler) call(ctx context.Context, caller *transport.Caller, call Call, out *writer) error {
 	if system, ok := systemMethods[call.Method]; ok {
+		if err := h.opts.mayDescribe(ctx); err != nil {
+			return err
+		}
 		return system.call(h.opts.Methods, call.Params, out)
 	}
 	method, err := h.opts.Methods.Find(call.Method)

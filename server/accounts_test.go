@@ -1,0 +1,451 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+
+	"github.com/vitals-rpc/vitals/client"
+	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
+	"github.com/vitals-rpc/vitals/gen/users"
+	usersv1 "github.com/vitals-rpc/vitals/gen/users/v1"
+	authv1 "github.com/vitals-rpc/vitals/gen/vitals/auth/v1"
+	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/account"
+	"github.com/vitals-rpc/vitals/server/account/sqlite"
+	"github.com/vitals-rpc/vitals/server/servertest"
+	"github.com/vitals-rpc/vitals/server/store"
+)
+
+func registerUndeclared(calls *connect.Server) {
+	calls.Register(connect.Method{
+		Spec:    connect.Spec{Procedure: "/test.Undeclared/Call"},
+		Handler: func(context.Context, connect.Spec, connect.ServerStream) error { return nil },
+	})
+}
+
+// subscribeAll opens a live stream over every connection, and returns a function
+// that waits for all of them to end with UNAUTHENTICATED and such a text, and
+// says how long that took.
+func subscribeAll(t *testing.T, srv *servertest.Server, token string) func(t *testing.T, says string) time.Duration {
+	t.Helper()
+	var options []client.Option
+	if token != "" {
+		options = append(options, client.WithToken(token))
+	}
+	var mu sync.Mutex
+	results := map[string]error{}
+	var all sync.WaitGroup
+	for _, conn := range servertest.Connections() {
+		stream, err := srv.Client(conn, options...).Live().Subscribe(t.Context(), &monitoringv1.SubscribeRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Receive(); err != nil { // it runs
+			t.Fatalf("%s: %v", conn.Name, err)
+		}
+		all.Go(func() {
+			var err error
+			for err == nil {
+				_, err = stream.Receive()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			results[conn.Name] = err
+		})
+	}
+	return func(t *testing.T, says string) time.Duration {
+		t.Helper()
+		began := time.Now()
+		all.Wait()
+		for name, err := range results {
+			if connect.CodeOf(err) != connect.CodeUnauthenticated || !strings.Contains(err.Error(), says) {
+				t.Errorf("%s ended with %v, want UNAUTHENTICATED with %q", name, err, says)
+			}
+		}
+		return time.Since(began)
+	}
+}
+
+func TestRevokedTokenEndsItsStreams(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	p := populate(t, srv.Accounts())
+	ended := subscribeAll(t, srv, p.secrets["viewer"])
+	others, err := srv.Client(servertest.Connections()[0], client.WithToken(p.secrets["operator"])).Live().Subscribe(t.Context(), &monitoringv1.SubscribeRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := srv.Client(servertest.Connections()[0], client.WithToken(p.secrets["agent of "+agentsHost])).Ingest().Report(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Send(&monitoringv1.ReportRequest{Reporter: &monitoringv1.Reporter{Hostname: agentsHost}}); err != nil {
+		t.Fatal(err)
+	}
+
+	admin := srv.Client(servertest.Connections()[0], client.WithToken(p.secrets["admin"])).Accounts()
+	for _, who := range []string{"viewer", "agent of " + agentsHost} {
+		if _, err := admin.RevokeToken(t.Context(), &usersv1.RevokeTokenRequest{Id: p.tokens[who].ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("the streams of a revoked token ended after %s", ended(t, "revoked"))
+	if _, err := report.CloseAndReceive(); connect.CodeOf(err) != connect.CodeUnauthenticated {
+		t.Errorf("a report of a revoked token ended with %v", err)
+	}
+	if _, err := srv.Client(servertest.Connections()[0], client.WithToken(p.secrets["viewer"])).Query().ListHosts(t.Context(), &monitoringv1.ListHostsRequest{}); connect.CodeOf(err) != connect.CodeUnauthenticated {
+		t.Errorf("a call with a revoked token: %v", err)
+	}
+	if _, err := others.Receive(); err != nil {
+		t.Errorf("another's stream ended too: %v", err)
+	}
+}
+
+// A revocation by `vitals token revoke` in the data folder, which is another
+// process, holds as soon as the server notices.
+func TestRevokedByAnotherProcess(t *testing.T) {
+	dir := t.TempDir()
+	srv := servertest.NewSeeded(t, server.Options{History: store.Options{Dir: dir}})
+	p := populate(t, srv.Accounts())
+	ended := subscribeAll(t, srv, p.secrets["viewer"])
+	file, err := sqlite.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := account.NewDirectory(t.Context(), account.Options{Store: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := other.RevokeToken(t.Context(), owner, p.tokens["viewer"].ID); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the streams ended after %s", ended(t, "revoked"))
+}
+
+func TestOtherWaysToLoseAStream(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	accounts := srv.Accounts()
+	p := populate(t, accounts)
+	f := func(who, says string, change func() error) {
+		t.Helper()
+		ended := subscribeAll(t, srv, p.secrets[who])
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		ended(t, says)
+	}
+	f("viewer", "revoked", func() error {
+		_, _, err := accounts.RotateToken(t.Context(), owner, p.tokens["viewer"].ID)
+		return err
+	})
+	f("operator", "", func() error { return accounts.DeleteUser(t.Context(), owner, "operator") })
+	p.give(t, accounts, "short", account.NewToken{Name: "short", User: "viewer", Lifetime: 1500 * time.Millisecond})
+	f("short", "expired", func() error { return nil })
+}
+
+func TestAgentsTokenIsForItsHostOnly(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	p := populate(t, srv.Accounts())
+	c := srv.Client(servertest.Connections()[0], client.WithToken(p.secrets["agent of "+agentsHost]))
+	batch := func(host string) error {
+		_, err := c.Ingest().ReportBatch(t.Context(), &monitoringv1.ReportBatchRequest{Hostname: host, Samples: []*monitoringv1.CustomSample{{MetricType: "x", Value: 1}}})
+		return err
+	}
+	stream := func(host string) error {
+		s, err := c.Ingest().Report(t.Context())
+		if err != nil {
+			return err
+		}
+		if err := s.Send(&monitoringv1.ReportRequest{Reporter: &monitoringv1.Reporter{Hostname: host}}); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		_, err = s.CloseAndReceive()
+		return err
+	}
+	for name, report := range map[string]func(string) error{"batch": batch, "stream": stream} {
+		if err := report(agentsHost); err != nil {
+			t.Errorf("%s of its own host: %v", name, err)
+		}
+		for _, host := range []string{"web-2", servertest.Hostname, "WEB-1", "web-1.evil.test"} {
+			if err := report(host); connect.CodeOf(err) != connect.CodePermissionDenied || !strings.Contains(err.Error(), "is for host") {
+				t.Errorf("%s of %s: %v", name, host, err)
+			}
+		}
+	}
+	if err := batch(""); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Errorf("a batch of the server's own host: %v", err)
+	}
+	if _, err := c.Query().ListHosts(t.Context(), &monitoringv1.ListHostsRequest{}); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Errorf("reading: %v", err)
+	}
+	if _, err := c.Accounts().RotateToken(t.Context(), &usersv1.RotateTokenRequest{Id: p.tokens["agent of "+agentsHost].ID}); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Errorf("rotating itself: %v", err)
+	}
+}
+
+func TestEnrolment(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	p := populate(t, srv.Accounts())
+	fleet := srv.Client(servertest.Connections()[0], client.WithToken(p.secrets["enrolment"]))
+	enrol := func(host, id string) (string, error) {
+		res, err := fleet.Accounts().Enrol(t.Context(), &usersv1.EnrolRequest{Hostname: host, HostId: id})
+		return res.GetSecret(), err
+	}
+	report := func(token, host, id string) error {
+		s, err := srv.Client(servertest.Connections()[0], client.WithToken(token)).Ingest().Report(t.Context())
+		if err != nil {
+			return err
+		}
+		if err := s.Send(&monitoringv1.ReportRequest{Reporter: &monitoringv1.Reporter{Hostname: host, HostId: id}}); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		_, err = s.CloseAndReceive()
+		return err
+	}
+	first, err := enrol("db-1", "id-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := report(first, "db-1", "id-1"); err != nil {
+		t.Errorf("an enrolled agent: %v", err)
+	}
+	if err := report(first, "db-1", "id-2"); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Errorf("its token on another machine: %v", err)
+	}
+	if err := report(p.secrets["enrolment"], "db-1", "id-1"); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Errorf("reporting with the enrolment token: %v", err)
+	}
+	if _, err := enrol("db-1", "id-2"); connect.CodeOf(err) != connect.CodePermissionDenied || !strings.Contains(err.Error(), "another machine") {
+		t.Errorf("another machine under the name: %v", err)
+	}
+	if _, err := enrol(servertest.Hostname, "id"); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Errorf("the server's own host: %v", err)
+	}
+	again, err := enrol("db-1", "id-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := report(first, "db-1", "id-1"); connect.CodeOf(err) != connect.CodeUnauthenticated {
+		t.Errorf("the token before: %v", err)
+	}
+	// The secret is rotated: who is in stays in, and nobody comes in by the old one.
+	if _, _, err := srv.Accounts().RotateToken(t.Context(), owner, p.tokens["enrolment"].ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enrol("db-2", "id-3"); connect.CodeOf(err) != connect.CodeUnauthenticated {
+		t.Errorf("the old secret: %v", err)
+	}
+	if err := report(again, "db-1", "id-1"); err != nil {
+		t.Errorf("an agent that is in: %v", err)
+	}
+}
+
+func TestEnrolmentIsLimited(t *testing.T) {
+	srv := servertest.NewServer(t, server.Options{})
+	p := populate(t, srv.Accounts())
+	p.give(t, srv.Accounts(), "two", account.NewToken{Name: "two", Kind: account.EnrolmentToken, MaxUses: 2})
+	c := srv.Client(servertest.Connections()[0], client.WithToken(p.secrets["two"])).Accounts()
+	for i, host := range []string{"a", "b", "c"} {
+		_, err := c.Enrol(t.Context(), &usersv1.EnrolRequest{Hostname: host, HostId: host})
+		if (i < 2) != (err == nil) || i == 2 && connect.CodeOf(err) != connect.CodeFailedPrecondition {
+			t.Errorf("agent %d: %v", i, err)
+		}
+	}
+}
+
+func TestUserService(t *testing.T) {
+	servertest.EachConnection(t, func(t *testing.T, conn servertest.Connection) {
+		srv := servertest.NewServer(t, server.Options{})
+		c := srv.Client(conn).Users()
+		alice, err := c.CreateUser(t.Context(), &users.CreateUserRequest{Name: "alice", Email: "alice@example.com"})
+		if err != nil || alice.GetId() != 1 || alice.GetName() != "alice" || len(alice.GetRoles()) != 1 || alice.GetRoles()[0] != "viewer" {
+			t.Fatalf("%v, %v", alice, err)
+		}
+		f := func(want connect.Code, name, email string) {
+			t.Helper()
+			if _, err := c.CreateUser(t.Context(), &users.CreateUserRequest{Name: name, Email: email}); connect.CodeOf(err) != want {
+				t.Errorf("%q %q: %v, want %v", name, email, err, want)
+			}
+		}
+		f(connect.CodeAlreadyExists, "Alice", "")
+		f(connect.CodeInvalidArgument, "", "")
+		f(connect.CodeInvalidArgument, "a b", "")
+		f(connect.CodeInvalidArgument, "bob", "nowhere")
+		if _, err := c.CreateUser(t.Context(), &users.CreateUserRequest{Name: "bob"}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.GetUser(t.Context(), &users.GetUserRequest{Id: 2}); err != nil || got.GetName() != "bob" {
+			t.Errorf("%v, %v", got, err)
+		}
+		if _, err := c.GetUser(t.Context(), &users.GetUserRequest{Id: 3}); connect.CodeOf(err) != connect.CodeNotFound {
+			t.Errorf("%v", err)
+		}
+		stream, err := c.ListUsers(t.Context(), &users.Empty{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for {
+			u, err := stream.Receive()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, u.GetName())
+		}
+		if strings.Join(names, " ") != "alice bob" {
+			t.Errorf("%q", names)
+		}
+	})
+}
+
+func TestAccountService(t *testing.T) {
+	srv := servertest.NewServer(t, server.Options{})
+	p := populate(t, srv.Accounts())
+	as := func(who string) interface {
+		CreateToken(context.Context, *usersv1.CreateTokenRequest) (*usersv1.CreateTokenResponse, error)
+		ListTokens(context.Context, *usersv1.ListTokensRequest) (*usersv1.ListTokensResponse, error)
+		RevokeToken(context.Context, *usersv1.RevokeTokenRequest) (*usersv1.RevokeTokenResponse, error)
+		SetRole(context.Context, *usersv1.SetRoleRequest) (*usersv1.SetRoleResponse, error)
+		SetPassword(context.Context, *usersv1.SetPasswordRequest) (*usersv1.SetPasswordResponse, error)
+		DeleteUser(context.Context, *usersv1.DeleteUserRequest) (*usersv1.DeleteUserResponse, error)
+		SignIn(context.Context, *usersv1.SignInRequest) (*usersv1.SignInResponse, error)
+		WhoAmI(context.Context, *usersv1.WhoAmIRequest) (*usersv1.WhoAmIResponse, error)
+		ListEvents(context.Context, *usersv1.ListEventsRequest) (*usersv1.ListEventsResponse, error)
+	} {
+		return srv.Client(servertest.Connections()[0], client.WithToken(p.secrets[who])).Accounts()
+	}
+	f := func(what string, err error, want connect.Code) {
+		t.Helper()
+		if want == 0 && err != nil || want != 0 && connect.CodeOf(err) != want {
+			t.Errorf("%s: %v, want %v", what, err, want)
+		}
+	}
+	ctx := t.Context()
+	create := func(who string, req *usersv1.CreateTokenRequest) error {
+		_, err := as(who).CreateToken(ctx, req)
+		return err
+	}
+	f("a viewer's own token", create("viewer", &usersv1.CreateTokenRequest{Name: "mine"}), 0)
+	f("a viewer's token for the admin", create("viewer", &usersv1.CreateTokenRequest{Name: "x", User: "admin"}), connect.CodePermissionDenied)
+	f("a viewer's token of a greater role", create("viewer", &usersv1.CreateTokenRequest{Name: "x", Role: authv1.Role_ROLE_ADMIN}), connect.CodeInvalidArgument)
+	f("a viewer's enrolment token", create("viewer", &usersv1.CreateTokenRequest{Name: "x", Kind: usersv1.TokenKind_TOKEN_KIND_ENROLMENT}), connect.CodePermissionDenied)
+	f("an agent's token for itself", create("agent of "+agentsHost, &usersv1.CreateTokenRequest{Name: "x"}), connect.CodePermissionDenied)
+	f("a session by hand", create("admin", &usersv1.CreateTokenRequest{Name: "x", Kind: usersv1.TokenKind_TOKEN_KIND_SESSION}), connect.CodeInvalidArgument)
+	f("an agent's token without a host", create("admin", &usersv1.CreateTokenRequest{Name: "x", Kind: usersv1.TokenKind_TOKEN_KIND_AGENT}), connect.CodeInvalidArgument)
+
+	tokens, err := as("viewer").ListTokens(ctx, &usersv1.ListTokensRequest{})
+	if err != nil || len(tokens.GetTokens()) != 2 {
+		t.Errorf("a viewer sees %v, %v", tokens, err)
+	}
+	_, err = as("viewer").RevokeToken(ctx, &usersv1.RevokeTokenRequest{Id: p.tokens["admin"].ID})
+	f("revoking another's token", err, connect.CodeNotFound)
+
+	// A lesser token of an admin's cannot do what the admin can.
+	p.give(t, srv.Accounts(), "admin's viewer", account.NewToken{Name: "v", User: "admin", Role: account.Viewer})
+	_, err = as("admin's viewer").RevokeToken(ctx, &usersv1.RevokeTokenRequest{Id: p.tokens["admin"].ID})
+	f("revoking a greater token", err, connect.CodePermissionDenied)
+	_, err = as("admin's viewer").SetPassword(ctx, &usersv1.SetPasswordRequest{Password: "long enough now"})
+	f("a password without the old one", err, connect.CodeUnauthenticated)
+
+	_, err = as("admin").SetRole(ctx, &usersv1.SetRoleRequest{User: "admin", Role: authv1.Role_ROLE_VIEWER})
+	f("the last admin's role", err, connect.CodeFailedPrecondition)
+	_, err = as("admin").DeleteUser(ctx, &usersv1.DeleteUserRequest{User: "admin"})
+	f("the last admin", err, connect.CodeFailedPrecondition)
+	_, err = as("admin").DeleteUser(ctx, &usersv1.DeleteUserRequest{User: "nobody-here"})
+	f("a user that there is not", err, connect.CodeNotFound)
+	_, err = as("admin").SetRole(ctx, &usersv1.SetRoleRequest{User: "operator", Role: authv1.Role_ROLE_ANYONE})
+	f("a role that is none", err, connect.CodeInvalidArgument)
+
+	_, err = as("admin").SetPassword(ctx, &usersv1.SetPasswordRequest{User: "viewer", Password: "short"})
+	f("a short password", err, connect.CodeInvalidArgument)
+	_, err = as("admin").SetPassword(ctx, &usersv1.SetPasswordRequest{User: "viewer", Password: "correct horse"})
+	f("a password", err, 0)
+	_, err = as("nobody").SignIn(ctx, &usersv1.SignInRequest{Name: "viewer", Password: "wrong horse"})
+	f("a wrong password", err, connect.CodeUnauthenticated)
+	_, err = as("nobody").SignIn(ctx, &usersv1.SignInRequest{Name: "operator", Password: ""})
+	f("a user without a password", err, connect.CodeUnauthenticated)
+	session, err := as("nobody").SignIn(ctx, &usersv1.SignInRequest{Name: "Viewer", Password: "correct horse"})
+	f("signing in", err, 0)
+	p.secrets["session"] = session.GetSecret()
+	who, err := as("session").WhoAmI(ctx, &usersv1.WhoAmIRequest{})
+	if err != nil || who.GetName() != "viewer" || who.GetBy() != "session" || who.GetRole() != authv1.Role_ROLE_VIEWER {
+		t.Errorf("%v, %v", who, err)
+	}
+	_, err = as("session").SetPassword(ctx, &usersv1.SetPasswordRequest{Password: "another horse", OldPassword: "correct horse"})
+	f("one's own password", err, 0)
+	_, err = as("session").WhoAmI(ctx, &usersv1.WhoAmIRequest{})
+	f("a session of before", err, connect.CodeUnauthenticated)
+
+	events, err := as("admin").ListEvents(ctx, &usersv1.ListEventsRequest{Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	for _, e := range events.GetEvents() {
+		seen = append(seen, e.GetActor()+" "+e.GetAction()+" "+e.GetTarget())
+	}
+	for _, want := range []string{"the test user.create viewer", "viewer token.create user token \"mine\"", "admin user.password viewer", "viewer session.begin session token \"session\""} {
+		if !contains(seen, want) {
+			t.Errorf("no event %q in %q", want, seen)
+		}
+	}
+	if len(srv.Log.Lines("msg=audit", "actor=viewer", "action=token.create")) != 1 {
+		t.Error("the log does not have the event")
+	}
+}
+
+// Everything that a server writes, searched for everything that is secret.
+func TestSecretsAreNowhere(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	p := populate(t, srv.Accounts())
+	const password, wrong = "correct horse battery", "wrong horse battery"
+	if err := srv.Accounts().SetPassword(t.Context(), owner, "viewer", password, ""); err != nil {
+		t.Fatal(err)
+	}
+	unknown := account.NewSecret(account.UserToken).Reveal()
+	secrets := []string{password, wrong, unknown, unknown[:40]}
+	var answers strings.Builder
+	say := func(a answer) { answers.WriteString(text(a)) }
+	for who, secret := range p.secrets {
+		if secret == "" {
+			continue
+		}
+		secrets = append(secrets, secret)
+		for _, way := range ways {
+			for _, proc := range procedures(t) {
+				if strings.HasSuffix(proc.path, "/WhoAmI") || strings.HasSuffix(proc.path, "/ListTokens") || strings.HasSuffix(proc.path, "/ListEvents") {
+					answers.WriteString(way(t, srv, srv.HTTP2(), proc, p.header(who)))
+				}
+			}
+		}
+	}
+	for _, token := range []string{unknown, unknown[:40], unknown + "x"} {
+		say(send(t, srv.HTTP1(), http.MethodPost, srv.URL+getMetric, "{}", asJSON, "Authorization: Bearer "+token))
+		say(send(t, srv.HTTP1(), http.MethodPost, srv.URL+"/session", `{"token":"`+token+`"}`, asJSON))
+		say(send(t, srv.HTTP1(), http.MethodPost, srv.URL+"/session", `{"name":"`+token+`","password":"x"}`, asJSON))
+	}
+	for _, path := range []string{"/session", "/users.v1.AccountService/SignIn"} {
+		say(send(t, srv.HTTP1(), http.MethodPost, srv.URL+path, `{"name":"viewer","password":"`+wrong+`"}`, asJSON))
+		say(send(t, srv.HTTP1(), http.MethodPost, srv.URL+path, `{"name":"`+password+`","password":"x"}`, asJSON))
+		say(send(t, srv.HTTP1(), http.MethodPost, srv.URL+path, `{"name":7,"password":"`+password+`"}`, asJSON))
+	}
+	say(send(t, srv.HTTP1(), http.MethodGet, srv.URL+"/metrics", "", p.header("admin")))
+	for name, written := range map[string]string{"the log": srv.Log.String(), "an answer": answers.String()} {
+		for _, secret := range secrets {
+			if strings.Contains(written, secret) {
+				t.Errorf("%s has the secret %.16s…", name, secret)
+			}
+		}
+	}
+}
