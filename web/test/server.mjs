@@ -37,7 +37,8 @@ export class Server {
 
   /** start resolves when the server says where its page is. */
   async start() {
-    const args = ["serve", "--listen", `localhost:${this.port}`, "--hostname", this.hostname, "--data-dir", this.#data];
+    const where = ["--listen", `localhost:${this.port}`, "--allowed-host", "vitals.test"];
+    const args = ["serve", ...where, "--hostname", this.hostname, "--data-dir", this.#data];
     const started = spawn(this.#binary, args, { stdio: ["ignore", "pipe", "pipe"] });
     this.#process = started;
     let output = "";
