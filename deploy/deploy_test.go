@@ -2,11 +2,18 @@
 package deploy_test
 
 import (
+	"bytes"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // TestUnits has systemd itself check the units.
@@ -39,5 +46,63 @@ func TestUnits(t *testing.T) {
 				t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 			}
 		})
+	}
+}
+
+// TestDocuments reads what no program here can check as what it is said to be.
+func TestDocuments(t *testing.T) {
+	f := func(file string, kinds ...string) {
+		t.Helper()
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for documents := yaml.NewDecoder(bytes.NewReader(text)); ; { // JSON is YAML
+			var d map[string]any
+			if err := documents.Decode(&d); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			if kind, ok := d["kind"].(string); ok {
+				got = append(got, kind)
+				continue
+			}
+			for key := range d {
+				got = append(got, key)
+			}
+		}
+		if !slices.Equal(got, kinds) {
+			t.Errorf("%s has %v, want %v", file, got, kinds)
+		}
+	}
+	f("envoy/envoy.yaml", "static_resources")
+	f("kubernetes/vitals.yaml", "Service", "StatefulSet", "PodDisruptionBudget", "NetworkPolicy", "DaemonSet")
+	f("consul/vitals.json", "service")
+}
+
+// TestFlags holds the flags in the examples to those that there are.
+func TestFlags(t *testing.T) {
+	text, err := os.ReadFile("kubernetes/vitals.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := ""
+	for _, command := range []string{"serve", "agent"} {
+		out, err := exec.CommandContext(t.Context(), "go", "run", "../cmd/vitals", command, "--help").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		help += string(out)
+	}
+	flags := regexp.MustCompile(`(?m)^ +- (--[a-z-]+)`).FindAllStringSubmatch(string(text), -1)
+	if len(flags) < 6 {
+		t.Errorf("%d flags found", len(flags))
+	}
+	for _, flag := range flags {
+		if !strings.Contains(help, flag[1]+" ") {
+			t.Errorf("there is no flag %s", flag[1])
+		}
 	}
 }
