@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/servertest"
 	"github.com/vitals-rpc/vitals/server/store"
 	"github.com/vitals-rpc/vitals/server/transport/transporttest"
@@ -101,16 +102,20 @@ func TestRootTakesCallsAlone(t *testing.T) {
 	f("POST", "Content-Type: text/plain", "page POST")
 }
 
-// A page of an origin that is not allowed cannot call: what it may send unasked is
-// not taken, and the question before all else is not answered.
+// A page of an origin that is not allowed cannot call, whatever it sends, and its
+// browser's question before that is not answered. What pages may send unasked is not
+// taken from others either.
 func TestOriginsOfCallsByName(t *testing.T) {
 	srv := servertest.NewSeeded(t, server.Options{AllowedOrigins: []string{dashboard}})
 	for _, path := range []string{"/jsonrpc", "/RPC2"} {
-		for _, contentType := range []string{"text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"} {
+		for _, contentType := range []string{"text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json", "text/xml"} {
 			got := send(t, srv.HTTP1(), http.MethodPost, srv.URL+path, jsonCall("add", "[5,3]"), "Content-Type: "+contentType, "Origin: https://evil.example.com")
-			if got.status != http.StatusUnsupportedMediaType {
+			if got.status != http.StatusForbidden {
 				t.Errorf("%s %s: %d %s", path, contentType, got.status, got.body)
 			}
+		}
+		if got := send(t, srv.HTTP1(), http.MethodPost, srv.URL+path, jsonCall("add", "[5,3]"), "Content-Type: text/plain"); got.status != http.StatusUnsupportedMediaType {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}
 		for origin, want := range map[string]string{"https://evil.example.com": "", dashboard: dashboard} {
 			got := send(t, srv.HTTP1(), http.MethodOptions, srv.URL+path, "", "Origin: "+origin, "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: content-type")
@@ -198,7 +203,8 @@ func TestNamesAreFrozen(t *testing.T) {
 func TestNameClash(t *testing.T) {
 	file := transporttest.Parse(t, `name: "clash" syntax: "proto3" package: "clash" message_type { name: "M" }
 		service { name: "S" method { name: "GetMetric" input_type: ".clash.M" output_type: ".clash.M" } }`)
-	_, err := server.New(t.Context(), server.Options{History: store.Options{Dir: t.TempDir()}, Services: func(calls *connect.Server) {
+	roles := map[string]account.Role{"/clash.S/GetMetric": account.Anyone}
+	_, err := server.New(t.Context(), server.Options{History: store.Options{Dir: t.TempDir()}, Roles: roles, Services: func(calls *connect.Server) {
 		transporttest.Register(calls, []protoreflect.FileDescriptor{file}, func(protoreflect.MethodDescriptor, *dynamicpb.Message, *dynamicpb.Message) error { return nil })
 	}})
 	if err == nil || !strings.Contains(err.Error(), "clash.S/GetMetric") || !strings.Contains(err.Error(), "monitoring.MonitoringService/GetMetric") {
