@@ -1,4 +1,4 @@
-// Package proto_test holds the classic contract still. Clients were generated
+// Package proto_test holds the classic contracts still. Clients were generated
 // from it years ago and elsewhere; the files in testdata are what they know.
 package proto_test
 
@@ -21,10 +21,12 @@ import (
 
 	monitoringpb "github.com/vitals-rpc/vitals/gen/monitoring"
 	"github.com/vitals-rpc/vitals/gen/monitoring/monitoringconnect"
+	userspb "github.com/vitals-rpc/vitals/gen/users"
+	"github.com/vitals-rpc/vitals/gen/users/usersconnect"
 )
 
 const frozen = `the classic contract is FROZEN, and this change breaks clients that exist.
-Undo it and put what is new into monitoring.v1. testdata/%s is never edited
+Undo it and put what is new into a v1 package. testdata/%s is never edited
 to make this test pass. What changed (- is what clients know, + what is here now):
 %s`
 
@@ -78,6 +80,7 @@ func streamWord(streams bool) string {
 
 func TestDescriptorIsFrozen(t *testing.T) {
 	hold(t, "monitoring.descriptor.txt", describe(monitoringpb.File_monitoring_metrics_proto))
+	hold(t, "users.descriptor.txt", describe(userspb.File_users_users_proto))
 }
 
 func TestProceduresAreFrozen(t *testing.T) {
@@ -86,10 +89,27 @@ func TestProceduresAreFrozen(t *testing.T) {
 		monitoringconnect.MonitoringServiceStreamMetricsProcedure,
 		monitoringconnect.MonitoringServiceCheckHealthProcedure,
 	}, "\n")+"\n")
+	hold(t, "users.procedures.txt", strings.Join([]string{
+		usersconnect.UserServiceCreateUserProcedure,
+		usersconnect.UserServiceGetUserProcedure,
+		usersconnect.UserServiceListUsersProcedure,
+	}, "\n")+"\n")
 }
 
-// samples are messages with every field set, and with what is hard for codecs.
-var samples = []proto.Message{
+// samples are messages of each contract with every field set, and with what is
+// hard for codecs.
+var samples = map[string][]proto.Message{"monitoring": monitoringSamples, "users": usersSamples}
+
+var usersSamples = []proto.Message{
+	&userspb.User{Id: 1, Name: "alice", Email: "alice@example.com", Roles: []string{"admin"}},
+	&userspb.User{Id: math.MaxInt32, Name: "Zoë", Roles: []string{"viewer", "agent"}},
+	&userspb.User{},
+	&userspb.CreateUserRequest{Name: "alice", Email: "alice@example.com"},
+	&userspb.GetUserRequest{Id: -1},
+	&userspb.Empty{},
+}
+
+var monitoringSamples = []proto.Message{
 	&monitoringpb.MetricRequest{Hostname: "server01", MetricType: "cpu"},
 	&monitoringpb.MetricRequest{},
 	&monitoringpb.MetricResponse{Hostname: "server01", MetricType: "memory", Value: 12.345678901234567, Timestamp: 1_700_000_000, Unit: "GB"},
@@ -101,59 +121,70 @@ var samples = []proto.Message{
 }
 
 func TestBytesAreFrozen(t *testing.T) {
-	var b strings.Builder
-	for _, sample := range samples {
-		wire, err := proto.MarshalOptions{Deterministic: true}.Marshal(sample)
-		if err != nil {
-			t.Fatal(err)
+	for contract, messages := range samples {
+		var b strings.Builder
+		for _, sample := range messages {
+			wire, err := proto.MarshalOptions{Deterministic: true}.Marshal(sample)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&b, "%s %s\n", sample.ProtoReflect().Descriptor().Name(), hex.EncodeToString(wire))
 		}
-		fmt.Fprintf(&b, "%s %s\n", sample.ProtoReflect().Descriptor().Name(), hex.EncodeToString(wire))
+		hold(t, contract+".bytes.txt", b.String())
 	}
-	hold(t, "monitoring.bytes.txt", b.String())
 }
 
 func TestJSONIsFrozen(t *testing.T) {
-	var b strings.Builder
-	for _, sample := range samples {
-		text, err := protojson.MarshalOptions{}.Marshal(sample)
-		if err != nil {
-			t.Fatal(err)
+	for contract, messages := range samples {
+		var b strings.Builder
+		for _, sample := range messages {
+			text, err := protojson.MarshalOptions{}.Marshal(sample)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var compact bytes.Buffer // protojson has spaces here and there, on purpose
+			if err := json.Compact(&compact, text); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&b, "%s %s\n", sample.ProtoReflect().Descriptor().Name(), &compact)
 		}
-		var compact bytes.Buffer // protojson has spaces here and there, on purpose
-		if err := json.Compact(&compact, text); err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(&b, "%s %s\n", sample.ProtoReflect().Descriptor().Name(), &compact)
+		hold(t, contract+".json.txt", b.String())
 	}
-	hold(t, "monitoring.json.txt", b.String())
 }
 
 // What clients sent and stored must also still be read.
 func TestFrozenFormsAreRead(t *testing.T) {
-	for name, unmarshal := range map[string]func(string, proto.Message) error{
-		"monitoring.bytes.txt": func(text string, m proto.Message) error {
+	for form, unmarshal := range map[string]func(string, proto.Message) error{
+		".bytes.txt": func(text string, m proto.Message) error {
 			wire, err := hex.DecodeString(text)
 			if err != nil {
 				return err
 			}
 			return proto.UnmarshalOptions{}.Unmarshal(wire, m)
 		},
-		"monitoring.json.txt": func(text string, m proto.Message) error { return protojson.Unmarshal([]byte(text), m) },
+		".json.txt": func(text string, m proto.Message) error { return protojson.Unmarshal([]byte(text), m) },
 	} {
-		data, err := os.ReadFile(filepath.Join("testdata", name))
-		if err != nil {
-			t.Fatal(err)
+		for contract, messages := range samples {
+			readFrozen(t, contract+form, messages, unmarshal)
 		}
-		lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
-		if len(lines) != len(samples) {
-			t.Fatalf("%s has %d lines, want %d", name, len(lines), len(samples))
-		}
-		for i, line := range lines {
-			_, text, _ := strings.Cut(line, " ")
-			got := samples[i].ProtoReflect().New().Interface()
-			if err := unmarshal(text, got); err != nil || !proto.Equal(got, samples[i]) {
-				t.Errorf(frozen, name, fmt.Sprintf("%s\nis read as %v, %v", line, got, err))
-			}
+	}
+}
+
+func readFrozen(t *testing.T, name string, messages []proto.Message, unmarshal func(string, proto.Message) error) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+	if len(lines) != len(messages) {
+		t.Fatalf("%s has %d lines, want %d", name, len(lines), len(messages))
+	}
+	for i, line := range lines {
+		_, text, _ := strings.Cut(line, " ")
+		got := messages[i].ProtoReflect().New().Interface()
+		if err := unmarshal(text, got); err != nil || !proto.Equal(got, messages[i]) {
+			t.Errorf(frozen, name, fmt.Sprintf("%s\nis read as %v, %v", line, got, err))
 		}
 	}
 }
