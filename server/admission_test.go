@@ -188,3 +188,62 @@ func TestSilentReporter(t *testing.T) {
 		})
 	}
 }
+
+// TestGuessing tries passwords: after a few the guesser has to wait, even with the
+// right one, and nobody else has to.
+func TestGuessing(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	populate(t, srv.Accounts())
+	const password = "correct horse battery"
+	for _, name := range []string{"viewer", "operator"} {
+		if err := srv.Accounts().SetPassword(t.Context(), owner, name, password, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signIn := func(c *http.Client, name, password string) answer {
+		return send(t, c, http.MethodPost, srv.URL+"/session", `{"name":"`+name+`","password":"`+password+`"}`, asJSON)
+	}
+	here, there := srv.HTTP1(), &http.Client{Transport: elsewhere(t, "127.0.0.2", false)}
+	for range 5 {
+		if got := signIn(here, "viewer", "wrong"); got.status != http.StatusUnauthorized {
+			t.Fatalf("a wrong password: %d %s", got.status, got.body)
+		}
+	}
+	for range 20 { // each may come just when the wait is over, and makes it longer then
+		if got := signIn(here, "viewer", "wrong"); got.status == http.StatusTooManyRequests {
+			break
+		}
+	}
+	if got := signIn(here, "viewer", password); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" || !strings.Contains(got.body, "try again in") {
+		t.Errorf("after many wrong ones: %d %v %s", got.status, got.header, got.body)
+	}
+	if got := signIn(there, "viewer", password); got.status != http.StatusNoContent {
+		t.Errorf("from another address: %d %s", got.status, got.body)
+	}
+	if got := signIn(here, "operator", password); got.status != http.StatusNoContent {
+		t.Errorf("another name: %d %s", got.status, got.body)
+	}
+	if got := send(t, here, http.MethodGet, srv.URL+"/metrics", ""); got.status != http.StatusUnauthorized {
+		t.Errorf("/metrics without a token: %d", got.status)
+	}
+}
+
+// TestTokenIsBounded bounds a token's calls, also those from this machine.
+func TestTokenIsBounded(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{Admission: admission.Options{CallsPerSecond: 5}})
+	p := populate(t, srv.Accounts())
+	call := func(who string) error {
+		_, err := srv.Client(servertest.Connections()[0], client.WithToken(p.secrets[who])).Monitoring().GetMetric(t.Context(), &monitoringpb.MetricRequest{})
+		return err
+	}
+	var err error
+	for range 200 {
+		if err = call("viewer"); err != nil {
+			break
+		}
+	}
+	wantError(t, err, connect.CodeResourceExhausted, "more than 5 times a second")
+	if err := call("operator"); err != nil {
+		t.Errorf("another token: %v", err)
+	}
+}

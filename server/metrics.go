@@ -40,12 +40,17 @@ func (s *Server) registerMetrics() {
 		}),
 	)
 	for _, reason := range admission.Reasons() {
-		s.metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name:        "vitals_admission_refused_total",
-			Help:        "Calls refused because a bound is reached, by which.",
-			ConstLabels: prometheus.Labels{"bound": string(reason)},
-		}, func() float64 { return float64(s.admission.Gate.Refused(reason)) }))
+		s.metrics.MustRegister(refused(reason, func() int64 { return s.admission.Gate.Refused(reason) }))
 	}
+	s.metrics.MustRegister(refused(admission.TooManyFailures, s.opts.Accounts.RefusedSignIns))
+}
+
+func refused(bound admission.Reason, count func() int64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name:        "vitals_admission_refused_total",
+		Help:        "Calls refused because a bound is reached, by which.",
+		ConstLabels: prometheus.Labels{"bound": string(bound)},
+	}, func() float64 { return float64(count()) })
 }
 
 func gauge(name, help string, labels prometheus.Labels, value func() float64) prometheus.Collector {

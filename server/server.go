@@ -217,15 +217,15 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 	return s, nil
 }
 
-// callerName is by what a caller is told from others, or nothing for those who
-// need no bounds: programs on this machine, at whose head a proxy may stand for
-// everyone.
+// callerName is by what a caller is told from others: its name if it has one, or
+// its address. Nothing for those who need no bounds: anonymous programs on this
+// machine, at whose head a proxy may stand for everyone.
 func callerName(ctx context.Context) string {
-	info, ok := connect.CallInfoForServerContext(ctx)
-	if !ok {
-		return ""
+	caller := account.CallerFrom(ctx)
+	if caller.By != account.Anonymous && caller.Name != "" {
+		return caller.Name
 	}
-	host, _, err := net.SplitHostPort(info.PeerAddr)
+	host, _, err := net.SplitHostPort(caller.Peer)
 	if err != nil || host == "127.0.0.1" || host == "::1" {
 		return "" // a Unix socket has no port
 	}

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"net"
 	"strings"
 	"time"
 )
@@ -84,8 +85,15 @@ func asUser(id Identity, t Token, u User) (Identity, error) {
 
 // SignIn begins a session for a name and password.
 //
-// Errors: [ErrCredentials], [ErrBusy], [ErrUnavailable].
+// Errors: [ErrCredentials], [ErrBusy], [ErrUnavailable], *admission.RefusedError
+// for who has failed too often.
 func (d *Directory) SignIn(ctx context.Context, name, password string, peer string) (Secret, Token, error) {
+	// By address and name, so that who guesses one person's password keeps
+	// nobody else out, not even behind the same proxy.
+	who := hostOf(peer) + " " + name
+	if err := d.failures.Check(who); err != nil {
+		return Secret{}, Token{}, err
+	}
 	u, ok := d.current.Load().user(name)
 	phc := u.Password
 	if !ok || phc == "" {
@@ -97,9 +105,11 @@ func (d *Directory) SignIn(ctx context.Context, name, password string, peer stri
 	}
 	by := Caller{Identity: Identity{Name: u.Name, User: u.ID}, Peer: peer}
 	if !right || !ok || u.Password == "" {
+		d.failures.Failed(who)
 		d.opts.Logger.WarnContext(ctx, "a sign-in failed", "user", printable(name), "peer", peer)
 		return Secret{}, Token{}, ErrCredentials
 	}
+	d.failures.Succeeded(who)
 	if err := d.endSessions(ctx, by, u, maxSessions-1); err != nil {
 		return Secret{}, Token{}, err
 	}
@@ -107,6 +117,17 @@ func (d *Directory) SignIn(ctx context.Context, name, password string, peer stri
 	return d.addToken(ctx, by, "session.begin", Token{
 		Kind: SessionToken, Name: "session", Role: u.Role, User: u.ID, Created: now, CreatedBy: u.Name, Expires: now.Add(SessionLifetime), LastUsed: now,
 	})
+}
+
+// RefusedSignIns returns how many were refused because too many had failed before.
+func (d *Directory) RefusedSignIns() int64 { return d.failures.Refused() }
+
+// hostOf is an address without its port.
+func hostOf(peer string) string {
+	if host, _, err := net.SplitHostPort(peer); err == nil {
+		return host
+	}
+	return peer
 }
 
 // SignInWithToken checks a user's token that is to be kept in a cookie, as the

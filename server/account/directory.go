@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/vitals-rpc/vitals/server/admission"
 )
 
 // The intervals at which the directory looks after itself.
@@ -43,9 +45,10 @@ type Options struct {
 // judged by is in memory; each change is in the store before it takes effect.
 // Its methods are safe for concurrent use.
 type Directory struct {
-	opts    Options
-	current atomic.Pointer[view]
-	hashing chan struct{} // slots for passwords
+	opts     Options
+	current  atomic.Pointer[view]
+	hashing  chan struct{}      // slots for passwords
+	failures admission.Failures // of sign-ins
 
 	changes atomic.Int64 // made by this process so far
 	load    sync.Mutex

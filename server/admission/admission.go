@@ -74,9 +74,11 @@ const (
 	TooManyBytes   Reason = "bytes"
 	TooMuchWork    Reason = "work"
 	TooMuchMemory  Reason = "memory"
+	// TooManyFailures is of [Failures], not of a [Gate].
+	TooManyFailures Reason = "logins"
 )
 
-// Reasons are all of them.
+// Reasons are those of a [Gate].
 func Reasons() []Reason {
 	return []Reason{TooManyCalls, TooManyStreams, TooManyBytes, TooMuchWork, TooMuchMemory}
 }
@@ -102,6 +104,8 @@ func (e *RefusedError) Error() string {
 		return fmt.Sprintf("you send more than %d bytes a second; %s", e.Limit, again)
 	case TooMuchWork:
 		return fmt.Sprintf("the server works on %d calls, its most; %s", e.Limit, again)
+	case TooManyFailures:
+		return fmt.Sprintf("too many logins have failed; %s", again)
 	default:
 		return fmt.Sprintf("the server is short of memory and takes no new calls; %s", again)
 	}

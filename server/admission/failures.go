@@ -2,6 +2,7 @@ package admission
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +23,8 @@ type Failures struct {
 	mu    sync.Mutex
 	by    map[string]*failing
 	swept time.Time
+
+	refused atomic.Int64
 }
 
 type failing struct {
@@ -30,9 +33,19 @@ type failing struct {
 	until time.Time
 }
 
-// Wait returns how long this caller has to wait before it may try again; 0 if it
-// may now.
-func (f *Failures) Wait(name string) time.Duration { return f.wait(name, time.Now()) }
+// Check returns a *[RefusedError] while this caller has to wait before it may try
+// again.
+func (f *Failures) Check(name string) error {
+	wait := f.wait(name, time.Now())
+	if wait <= 0 {
+		return nil
+	}
+	f.refused.Add(1)
+	return &RefusedError{Reason: TooManyFailures, RetryAfter: wait}
+}
+
+// Refused returns how many tries were refused.
+func (f *Failures) Refused() int64 { return f.refused.Load() }
 
 func (f *Failures) wait(name string, now time.Time) time.Duration {
 	f.mu.Lock()
