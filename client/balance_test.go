@@ -335,7 +335,7 @@ func loopbacks(t *testing.T, hosts ...string) (gates map[string]*servertest.Gate
 	t.Helper()
 	gates = map[string]*servertest.Gate{}
 	for _, host := range hosts {
-		srv := servertest.NewSeeded(t, server.Options{})
+		srv := servertest.NewSeeded(t, server.Options{AllowedHosts: []string{"vitals.test"}})
 		srv.KeepWell()
 		g := servertest.NewGate(t, srv, net.JoinHostPort(host, cmp.Or(port, "0")))
 		_, port, _ = net.SplitHostPort(g.Front)

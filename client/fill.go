@@ -155,15 +155,15 @@ func selectorMatchers(selectors []*monitoringv1.Selector) [][]string {
 // matchOf matches a label that is one of the names or begins with one of the
 // prefixes; without any, one that is not empty.
 func matchOf(label string, names, prefixes []string) string {
-	var any []string
+	var either []string
 	for _, name := range names {
-		any = append(any, regexp.QuoteMeta(name))
+		either = append(either, regexp.QuoteMeta(name))
 	}
 	for _, prefix := range prefixes {
-		any = append(any, regexp.QuoteMeta(prefix)+".*")
+		either = append(either, regexp.QuoteMeta(prefix)+".*")
 	}
-	if len(any) == 0 {
-		any = []string{".+"}
+	if len(either) == 0 {
+		either = []string{".+"}
 	}
-	return label + "=~" + strconv.Quote(strings.Join(any, "|"))
+	return label + "=~" + strconv.Quote(strings.Join(either, "|"))
 }
