@@ -89,6 +89,10 @@ func writeText(w http.ResponseWriter, status int, text string) {
 // would cut streams.
 func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if b, ok := w.(stallBound); ok && b.StallTimeout() > 0 && b.StallTimeout() <= timeout {
+			next.ServeHTTP(w, r.WithContext(interceptor.WithReader(r.Context(), requestReader{w})))
+			return
+		}
 		dw := &deadlineWriter{ResponseWriter: w, control: http.NewResponseController(w), timeout: timeout}
 		if r.ProtoMajor < 2 {
 			// The connection has the deadline of the response before.
@@ -100,6 +104,22 @@ func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 		defer dw.end()
 		next.ServeHTTP(dw, r.WithContext(interceptor.WithReader(r.Context(), dw)))
 	})
+}
+
+// stallBound is a response that is cut by its connection when it is not read for
+// that long, at less cost than a timer a write: see package h2.
+type stallBound interface{ StallTimeout() time.Duration }
+
+// requestReader is the [interceptor.Reader] of such a response, which bears to be
+// used late.
+type requestReader struct{ w http.ResponseWriter }
+
+func (r requestReader) LimitRead(d time.Duration, expired func()) (stop func()) {
+	timer := time.AfterFunc(d, func() {
+		expired()
+		_ = http.NewResponseController(r.w).SetReadDeadline(time.Unix(1, 0)) // there are deadlines in HTTP/2
+	})
+	return func() { timer.Stop() }
 }
 
 // lateRead is how long an HTTP/1.1 stream is read on that was answered before its
@@ -223,7 +243,15 @@ func (w *explainWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *explainWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+// Flush implements http.Flusher. Streams flush after each message, so the way
+// down is short where it can be.
+func (w *explainWriter) Flush() {
+	if f, ok := w.ResponseWriter.(interface{ FlushError() error }); ok {
+		_ = f.FlushError() // http.Flusher cannot say it; the next write will
+		return
+	}
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+}
 
 func (w *explainWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 

@@ -174,10 +174,10 @@ func (w *responseWriter) Flush() { _ = w.FlushError() } // http.Flusher has no w
 // FlushError sends what has been written. It does not wait until it is read.
 func (w *responseWriter) FlushError() error {
 	st := (*stream)(w)
-	if st.over() {
-		return errHandlerOver
-	}
 	if st.resp.status == 0 {
+		if st.over() {
+			return errHandlerOver
+		}
 		st.takeHeader(http.StatusOK)
 	}
 	return st.flush()
@@ -187,7 +187,10 @@ func (st *stream) flush() error {
 	c := st.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if st.gone {
+	switch {
+	case st.handlerOver:
+		return errHandlerOver
+	case st.gone:
 		return st.err
 	}
 	if !st.resp.headerSent {
@@ -352,6 +355,10 @@ func (w *responseWriter) SetWriteDeadline(t time.Time) error {
 	st.writable.Broadcast()
 	return nil
 }
+
+// StallTimeout is how long the response waits for a client that opens no window,
+// before the stream is reset; zero without such a limit.
+func (w *responseWriter) StallTimeout() time.Duration { return w.c.cfg.stallTimeout }
 
 // EnableFullDuplex is for http.ResponseController; a stream always is.
 func (w *responseWriter) EnableFullDuplex() error { return nil }

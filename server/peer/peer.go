@@ -56,8 +56,11 @@ type key struct{}
 
 // From returns who made the request that ctx belongs to; false outside of one.
 func From(ctx context.Context) (Peer, bool) {
-	p, ok := ctx.Value(key{}).(Peer)
-	return p, ok
+	p, ok := ctx.Value(key{}).(*Peer)
+	if !ok {
+		return Peer{}, false
+	}
+	return *p, true
 }
 
 // Identify finds out who calls and lets [From] know. The request's RemoteAddr and
@@ -66,7 +69,8 @@ func From(ctx context.Context) (Peer, bool) {
 func Identify(next http.Handler, trusted Proxies) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := direct(r)
-		passed := r.WithContext(r.Context()) // a copy
+		known := &Peer{}
+		passed := r.WithContext(context.WithValue(r.Context(), key{}, known)) // a copy
 		if trusted.trusts(p.IP) {
 			p = forwarded(passed, p, trusted)
 			if p.Proxied {
@@ -75,7 +79,8 @@ func Identify(next http.Handler, trusted Proxies) http.Handler {
 		} else {
 			passed.Header = without(r.Header)
 		}
-		next.ServeHTTP(w, passed.WithContext(context.WithValue(r.Context(), key{}, p)))
+		*known = p
+		next.ServeHTTP(w, passed)
 	})
 }
 
