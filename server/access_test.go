@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -202,7 +203,7 @@ func TestEveryProcedureByEveryRoleOverEveryTransport(t *testing.T) {
 							continue
 						}
 						calls++
-						if want := !contains(mayBe[proc.role], who); refused(got) != want {
+						if want := !slices.Contains(mayBe[proc.role], who); refused(got) != want {
 							t.Errorf("%s by %s, which asks for %s: refused %t, want %t: %.300s", proc.path, who, proc.role, !want, want, got)
 						}
 					}
@@ -211,15 +212,6 @@ func TestEveryProcedureByEveryRoleOverEveryTransport(t *testing.T) {
 			})
 		})
 	}
-}
-
-func contains(list []string, one string) bool {
-	for _, s := range list {
-		if s == one {
-			return true
-		}
-	}
-	return false
 }
 
 func TestEveryRouteByEveryRole(t *testing.T) {
@@ -231,7 +223,7 @@ func TestEveryRouteByEveryRole(t *testing.T) {
 			got := send(t, srv.HTTP1(), http.MethodGet, srv.URL+path, "", p.header(who))
 			want := http.StatusOK
 			switch {
-			case contains(mayBe[role], who):
+			case slices.Contains(mayBe[role], who):
 			case who == "nobody":
 				want = http.StatusUnauthorized
 			default:

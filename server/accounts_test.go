@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -396,7 +397,7 @@ func TestAccountService(t *testing.T) {
 		seen = append(seen, e.GetActor()+" "+e.GetAction()+" "+e.GetTarget())
 	}
 	for _, want := range []string{"the test user.create viewer", "viewer token.create user token \"mine\"", "admin user.password viewer", "viewer session.begin session token \"session\""} {
-		if !contains(seen, want) {
+		if !slices.Contains(seen, want) {
 			t.Errorf("no event %q in %q", want, seen)
 		}
 	}

@@ -29,7 +29,7 @@ func ParseCertificateRole(text string) (CertificateRole, error) {
 	}
 	role, err := account.ParseRole(rest[colon+1:])
 	if err != nil {
-		return CertificateRole{}, fmt.Errorf("client certificate role %q %w: %w", text, ErrNotCertificateRole, err)
+		return CertificateRole{}, fmt.Errorf("client certificate role %q %w, such as CN=agent-*:agent: %w", text, ErrNotCertificateRole, err)
 	}
 	prefix, suffix, star := strings.Cut(rest[:colon], "*")
 	return CertificateRole{prefix: prefix, suffix: suffix, exact: !star, role: role}, nil

@@ -26,8 +26,8 @@ func (g *Guard) identify(h header, conn *connection) (account.Identity, error) {
 	if value := h.Get(authorization); value != "" {
 		return g.byToken(value)
 	}
-	if id, ok, err := g.bySession(h, conn); ok || err != nil {
-		return id, err
+	if id, ok := g.bySession(h, conn); ok {
+		return id, nil
 	}
 	if conn != nil && conn.request.TLS != nil {
 		if id, ok := g.byCertificate(conn.request.TLS); ok {
@@ -49,19 +49,19 @@ func (g *Guard) byToken(value string) (account.Identity, error) {
 }
 
 // bySession takes the page's cookie, from the page itself only.
-func (g *Guard) bySession(h header, conn *connection) (id account.Identity, ok bool, err error) {
+func (g *Guard) bySession(h header, conn *connection) (account.Identity, bool) {
 	secret := sessionSecret(h)
 	if secret == "" || conn == nil || !fromOwnPage(conn.request) {
-		return id, false, nil
+		return account.Identity{}, false
 	}
-	id, err = g.opts.Directory.Authenticate(secret)
+	id, err := g.opts.Directory.Authenticate(secret)
 	if err != nil || id.User == 0 {
 		// A cookie stays in the browser when its session has ended. Its bearer is
 		// anonymous then, and so may sign in again.
-		return account.Identity{}, false, nil
+		return account.Identity{}, false
 	}
 	id.By = account.BySession
-	return id, true, nil
+	return id, true
 }
 
 func (g *Guard) byCertificate(state *tls.ConnectionState) (account.Identity, bool) {

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The way of an admin: made on the server's machine, who then signs in from
+// elsewhere and keeps users and tokens.
+func TestAccountsCommands(t *testing.T) {
+	dir, home := t.TempDir(), t.TempDir()
+	_, pages := serving(t, "--hostname", "server01", "--data-dir", dir, "--listen", "127.0.0.1:0")
+	server := pages[0]
+	v := func(args ...string) result {
+		t.Helper()
+		return vitalsIn(t, []string{"HOME=" + home, "VITALS_SERVER=" + server}, args...)
+	}
+	v("whoami").want(t, 0, "anonymous", "")
+	made := vitals(t, "user", "add", "alice", "--role", "admin", "--new-token", "--data-dir", dir)
+	made.want(t, 0, "vitals_user_", "alice is here now")
+	token := strings.TrimSpace(made.stdout)
+	eventually(t, "the server knows", func() bool { return v("hosts").code == 64+16 })
+	v("hosts").want(t, 64+16, "", "vitals login")
+
+	// Each way to give a token.
+	file := filepath.Join(home, "token")
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v("hosts", "--token-file", file).want(t, 0, "server01", "")
+	v("hosts", "--token", token).want(t, 0, "server01", "")
+	vitalsIn(t, []string{"VITALS_TOKEN=" + token}, "hosts", "--server", server).want(t, 0, "server01", "")
+	v("hosts", "--token", token[:30]).want(t, 64+16, "", "checksum")
+	v("hosts", "--token-file", file+"x").want(t, 1, "", "token file")
+	v("login", "--token-file", file).want(t, 0, "", "as alice, role admin")
+	kept := filepath.Join(home, ".config", "vitals", "credentials.json")
+	if info, err := os.Stat(kept); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the login: %v, %v", info, err)
+	}
+	v("whoami").want(t, 0, "alice", "")
+
+	v("user", "add", "bob", "--email", "bob@example.com").want(t, 0, "", "role viewer")
+	v("user", "add", "bob").want(t, 64+6, "", "already")
+	v("user", "add", "eve", "--role", "root").want(t, 2, "", "none of viewer")
+	v("user", "role", "bob", "operator").want(t, 0, "", "operator now")
+	v("user", "list").want(t, 0, "bob@example.com", "")
+	bobs := v("token", "create", "ci", "--user", "bob", "--role", "viewer", "--expires", "90d")
+	bobs.want(t, 0, "vitals_user_", "only time")
+	v("token", "create", "x", "--enrol", "--host", "web-1").want(t, 2, "", "do not go together")
+	v("token", "list").want(t, 0, "ci", "")
+	v("token", "rotate", "2").want(t, 0, "vitals_user_", "")
+	v("hosts", "--token", strings.TrimSpace(bobs.stdout)).want(t, 64+16, "", "revoked")
+	v("token", "revoke", "2").want(t, 0, "", "token 2 is revoked")
+	v("token", "revoke", "2").want(t, 64+5, "", "no such token")
+	v("token", "revoke", "two").want(t, 2, "", "no token's number")
+	v("user", "delete", "bob").want(t, 0, "", "gone")
+	v("user", "delete", "alice").want(t, 64+9, "", "last admin")
+	v("audit").want(t, 0, "token.revoke", "")
+	v("doctor", server, "--hold", "0").want(t, 0, "", "")
+	v("logout").want(t, 0, "", "Signed out")
+	v("whoami").want(t, 0, "anonymous", "")
+	v("logout").want(t, 1, "", "no login")
+}
+
+func TestFirstAdmin(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, true, "serve", "--hostname", "server01", "--data-dir", dir, "--listen", "127.0.0.1:0", "--first-admin", "root")
+	token := p.next("vitals_user_")
+	vitals(t, "user", "list", "--data-dir", dir).want(t, 0, "root", "in "+dir)
+	if strings.Contains(p.text(), token+token) {
+		t.Error("it is printed twice")
+	}
+}
