@@ -2,8 +2,6 @@ package interop_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -20,7 +18,6 @@ import (
 	"github.com/vitals-rpc/vitals/agent/collect"
 	"github.com/vitals-rpc/vitals/agent/spool"
 	"github.com/vitals-rpc/vitals/client"
-	diagnosticsv1 "github.com/vitals-rpc/vitals/gen/diagnostics/v1"
 	"github.com/vitals-rpc/vitals/gen/monitoring"
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/server/servertest"
@@ -80,10 +77,9 @@ func (p *proxied) calls(t *testing.T) {
 					t.Errorf("%s, TLS %t: %s: %v", conn.Name, secure, kind, err)
 				}
 			}
-			f("stream from the server", countUp(t, c))
-			f("stream to the server", sum(t, c))
+			f("stream from the server", fromServer(t, c))
 			if conn.HTTP2 {
-				f("stream both ways", echo(t, c))
+				f("stream both ways", bothWays(t, c))
 			}
 		}
 	}
@@ -240,56 +236,31 @@ func runAgent(t *testing.T, host string, c *client.Client) {
 	})
 }
 
-// countUp calls a stream from the server.
-func countUp(t *testing.T, c *client.Client) error {
-	stream, err := c.Diagnostics().CountUp(t.Context(), &diagnosticsv1.CountUpRequest{To: 3})
+// fromServer calls a stream from the server.
+func fromServer(t *testing.T, c *client.Client) error {
+	stream, err := c.Monitoring().StreamMetrics(t.Context(), &monitoring.MetricRequest{})
 	if err != nil {
 		return err
 	}
 	defer stream.Close()
-	for n := uint32(1); ; n++ {
-		res, err := stream.Receive()
-		if errors.Is(err, io.EOF) && n == 4 {
-			return nil
-		}
-		if err != nil || res.GetNumber() != n {
-			return fmt.Errorf("number %d is %v: %w", n, res, err)
-		}
-	}
+	_, err = stream.Receive()
+	return err
 }
 
-// sum calls a stream to the server.
-func sum(t *testing.T, c *client.Client) error {
-	stream, err := c.Diagnostics().Sum(t.Context())
+// bothWays calls a stream both ways, each message answered before the next.
+func bothWays(t *testing.T, c *client.Client) error {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stream, err := c.Live().Watch(ctx)
 	if err != nil {
 		return err
 	}
-	for n := range int32(4) {
-		if err := stream.Send(&diagnosticsv1.SumRequest{Number: n}); err != nil {
+	for range 3 {
+		if err := stream.Send(&monitoringv1.WatchRequest{Selectors: []*monitoringv1.Selector{{Hostnames: []string{"nobody"}}}}); err != nil {
 			return err
 		}
-	}
-	res, err := stream.CloseAndReceive()
-	if err != nil || res.GetResult() != 6 || res.GetCount() != 4 {
-		return fmt.Errorf("the sum is %v: %w", res, err)
-	}
-	return nil
-}
-
-// echo calls a stream both ways, each message answered before the next.
-func echo(t *testing.T, c *client.Client) error {
-	stream, err := c.Diagnostics().Echo(t.Context())
-	if err != nil {
-		return err
-	}
-	defer stream.Close()
-	for _, text := range []string{"one", "two", "three"} {
-		if err := stream.Send(&diagnosticsv1.EchoRequest{Text: text}); err != nil {
+		if _, err := stream.Receive(); err != nil {
 			return err
-		}
-		res, err := stream.Receive()
-		if err != nil || res.GetText() != text {
-			return fmt.Errorf("the echo of %s is %v: %w", text, res, err)
 		}
 	}
 	return nil

@@ -69,7 +69,7 @@ var proxies = map[string]func(*testing.T) *proxied{"nginx": startNginx, "haproxy
 func newProxied(t *testing.T) *proxied {
 	t.Helper()
 	gate := func(name string) *servertest.Gate {
-		srv := servertest.NewSeeded(t, server.Options{Hostname: name, Page: web.Handler(), Heartbeat: beat})
+		srv := servertest.NewSeeded(t, server.Options{Hostname: name, Page: web.Handler(), Heartbeat: beat, InsecureAnonymous: true})
 		srv.KeepWell() // HAProxy looks at that
 		return servertest.NewGate(t, srv, "127.0.0.1:0")
 	}
