@@ -89,9 +89,9 @@ func checkNumber(number int, message []byte) error {
 }
 
 func (b *bench) callees(ctx context.Context, dir string) ([]*callee, error) {
-	program := filepath.Join(b.work, "grpcgo")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, "./grpcgo").CombinedOutput(); err != nil { //nolint:gosec // our own program
-		return nil, fmt.Errorf("the grpc-go peer does not build (%w): %s", err, out)
+	program, plain := filepath.Join(b.work, "grpcgo"), filepath.Join(b.work, "plain")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", b.work, "./grpcgo", "./plain").CombinedOutput(); err != nil { //nolint:gosec // our own programs
+		return nil, fmt.Errorf("the peers do not build (%w): %s", err, out)
 	}
 	addr, err := process.FreeAddress()
 	if err != nil {
@@ -110,6 +110,16 @@ func (b *bench) callees(ctx context.Context, dir string) ([]*callee, error) {
 	if err := p.Ready(ctx, "http://"+ready); err != nil {
 		return all, err
 	}
+	if addr, err = process.FreeAddress(); err != nil {
+		return all, err
+	}
+	if p, err = process.Start(ctx, 1, plain, "--listen", addr); err != nil {
+		return all, err
+	}
+	all = append(all, &callee{name: "a bare connect.Server over server/h2", p: p, addr: addr})
+	if err := p.Ready(ctx, "http://"+addr+"/healthz"); err != nil {
+		return all, err
+	}
 	for _, who := range []string{"own", "std"} {
 		data := filepath.Join(dir, who)
 		if err := os.Mkdir(data, 0o700); err != nil {
@@ -119,9 +129,9 @@ func (b *bench) callees(ctx context.Context, dir string) ([]*callee, error) {
 		if err != nil {
 			return all, err
 		}
-		all = append(all, &callee{name: who, p: p, addr: url[len("http://"):]})
+		all = append(all, &callee{name: "vitals serve --http2=" + who, p: p, addr: url[len("http://"):]})
 	}
-	return all, waitForMetric(ctx, all[1:])
+	return all, waitForMetric(ctx, all[2:])
 }
 
 // waitForMetric waits until the servers have measured their host.
@@ -162,7 +172,7 @@ func (b *bench) compare(ctx context.Context, t *result.Table, callees []*callee,
 			c.rate = append(c.rate, float64(got.Messages)/got.Took.Seconds())
 		}
 	}
-	peer, std := callees[0], callees[2]
+	peer, std := callees[0], callees[3]
 	peerCost := result.Median(peer.cost)
 	for _, c := range callees[1:] {
 		ratios := make([]float64, len(c.cost))
@@ -174,7 +184,7 @@ func (b *bench) compare(ctx context.Context, t *result.Table, callees []*callee,
 		if c != std {
 			verdict = result.AtLeast(ratio, aim)
 		}
-		t.Add(what+", --http2="+c.name,
+		t.Add(what+", "+c.name,
 			fmt.Sprintf("%.2f µs of one core (%.0f/s)", result.Median(c.cost), result.Median(c.rate)),
 			fmt.Sprintf("grpc-go %.2f µs (%.0f/s): %.2fx (%.2f to %.2f)", peerCost, result.Median(peer.rate), ratio, slices.Min(ratios), slices.Max(ratios)),
 			verdict)
