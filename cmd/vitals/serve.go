@@ -111,6 +111,7 @@ func runServe(ctx context.Context, c serveConfig, stdout, stderr io.Writer) erro
 		return errors.Join(err, c.options.Accounts.Close())
 	}
 	c.options.TrustedProxies = c.listen.proxies
+	c.options.AllowedHosts = append(c.options.AllowedHosts, door.names()...)
 	debug, err := c.access.debug(ctx)
 	if err != nil {
 		return errors.Join(err, c.options.Accounts.Close())

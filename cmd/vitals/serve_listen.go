@@ -129,6 +129,15 @@ func namesOf(addresses []string) []string {
 	return names
 }
 
+// names are the host names that the certificate is for, under which callers may
+// come: nobody else gets a certificate for them.
+func (e *entrance) names() []string {
+	if e.keeper == nil {
+		return nil
+	}
+	return e.keeper.Leaf().DNSNames
+}
+
 // watch keeps the certificate up to date until ctx ends.
 func (e *entrance) watch(ctx context.Context) {
 	if e.keeper != nil {
