@@ -122,6 +122,37 @@ func (r requestReader) LimitRead(d time.Duration, expired func()) (stop func()) 
 	return func() { timer.Stop() }
 }
 
+// readInTime bounds the time that a body may take to arrive which is read as a
+// whole, before an interceptor sees its call.
+func readInTime(next http.Handler, timeout time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reader := interceptor.ReaderFrom(r.Context())
+		if reader == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		body := &timedBody{ReadCloser: r.Body, stop: reader.LimitRead(timeout, func() {})}
+		defer body.stop()
+		copied := *r // for net/http looks at the body of its own request
+		copied.Body = body
+		next.ServeHTTP(w, &copied)
+	})
+}
+
+// timedBody stops the clock when it has been read.
+type timedBody struct {
+	io.ReadCloser
+	stop func()
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.stop()
+	}
+	return n, err
+}
+
 // lateRead is how long an HTTP/1.1 stream is read on that was answered before its
 // end.
 const lateRead = time.Second

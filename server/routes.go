@@ -71,7 +71,8 @@ func (s *Server) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	jsonRPC, xmlRPC = s.guard.Named(jsonRPC), s.guard.Named(xmlRPC)
+	jsonRPC = s.guard.Named(readInTime(jsonRPC, s.opts.ReadTimeout))
+	xmlRPC = s.guard.Named(readInTime(xmlRPC, s.opts.ReadTimeout))
 	mux.Handle("/jsonrpc", jsonRPC)
 	mux.Handle("/RPC2", xmlRPC)
 	other := otherwise(s.opts.Page) // the page is the same for everyone; what it shows comes by calls

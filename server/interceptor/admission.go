@@ -51,7 +51,7 @@ func (a *Admission) Intercept(next connect.ServerFunc) connect.ServerFunc {
 		// Who streams both ways may have nothing to say for long, and a server's
 		// stream is one message of the caller's like a unary call.
 		if spec.StreamType != connect.StreamTypeBidi {
-			s.reader, s.timeout = readerOf(ctx), a.ReadTimeout
+			s.reader, s.timeout = ReaderFrom(ctx), a.ReadTimeout
 		}
 		if spec.StreamType == connect.StreamTypeClient {
 			s.timeout *= streamPatience
@@ -134,7 +134,8 @@ func WithReader(ctx context.Context, r Reader) context.Context {
 	return context.WithValue(ctx, readerKey{}, r)
 }
 
-func readerOf(ctx context.Context) Reader {
+// ReaderFrom returns what [WithReader] has given, or nil.
+func ReaderFrom(ctx context.Context) Reader {
 	r, _ := ctx.Value(readerKey{}).(Reader)
 	return r
 }
