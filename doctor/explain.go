@@ -55,7 +55,8 @@ func byVersion(err error, t *transport, x *examination) string {
 	case x.secure() && (strings.Contains(text, "no application protocol") || strings.Contains(text, "unexpected ALPN protocol") || strings.Contains(text, "malformed HTTP")):
 		return "what ends TLS here offers no HTTP/2 (ALPN h2), so gRPC and streams both ways cannot pass: switch HTTP/2 on there (in nginx: http2 on)"
 	case strings.Contains(text, "frame too large"), strings.Contains(text, "malformed HTTP response"),
-		strings.Contains(text, "looked like an HTTP/1.1 header"), strings.Contains(text, "server preface"):
+		strings.Contains(text, "looked like an HTTP/1.1 header"), strings.Contains(text, "server preface"),
+		!x.secure() && strings.Contains(text, "client conn could not be established"):
 		return "what answers here speaks HTTP/1.1 alone, so gRPC and streams both ways cannot pass: " +
 			"let it speak cleartext HTTP/2 with prior knowledge, or put TLS with HTTP/2 before it"
 	case !x.secure() && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)):

@@ -68,6 +68,7 @@ func (p *people) header(who string) string {
 // mayBe says of each role that is asked for who has it.
 var mayBe = map[authv1.Role][]string{
 	authv1.Role_ROLE_ANYONE:    {"nobody", "viewer", "agent", "agent of " + agentsHost, "operator", "admin", "enrolment"},
+	authv1.Role_ROLE_ANY:       {"viewer", "agent", "agent of " + agentsHost, "operator", "admin", "enrolment"},
 	authv1.Role_ROLE_SIGNED_IN: {"viewer", "agent", "agent of " + agentsHost, "operator", "admin", "enrolment"},
 	authv1.Role_ROLE_ENROLMENT: {"enrolment", "admin"},
 	authv1.Role_ROLE_VIEWER:    {"viewer", "operator", "admin"},
@@ -87,8 +88,8 @@ var unsaid = map[string]authv1.Role{
 	"/grpc.health.v1.Health/Check":                                   authv1.Role_ROLE_ANYONE,
 	"/grpc.health.v1.Health/List":                                    authv1.Role_ROLE_VIEWER,
 	"/grpc.health.v1.Health/Watch":                                   authv1.Role_ROLE_VIEWER,
-	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo":      authv1.Role_ROLE_SIGNED_IN,
-	"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": authv1.Role_ROLE_SIGNED_IN,
+	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo":      authv1.Role_ROLE_ANY,
+	"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": authv1.Role_ROLE_ANY,
 }
 
 type procedure struct {

@@ -391,6 +391,7 @@ var texts = map[protoreflect.FullName]string{
 	"users.v1.WhoAmIResponse.user":                       "The user, where the caller is one.",
 	"vitals.auth.v1.ROLE_ADMIN":                          "Does everything, accounts included.",
 	"vitals.auth.v1.ROLE_AGENT":                          "Reports samples, of its own host only.",
+	"vitals.auth.v1.ROLE_ANY":                            "Anyone who has a role, also one that callers without a token are given. The RPC itself takes care of what it tells whom.",
 	"vitals.auth.v1.ROLE_ANYONE":                         "Anyone, without a token too. The RPC itself takes care of what it tells whom.",
 	"vitals.auth.v1.ROLE_ENROLMENT":                      "Holds an enrolment token, which gives a new agent a token of its own.",
 	"vitals.auth.v1.ROLE_OPERATOR":                       "Reads, reports for any host, and changes silences and settings.",

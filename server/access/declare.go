@@ -34,13 +34,14 @@ var declared = map[string]account.Role{
 	"/grpc.health.v1.Health/Watch": account.Viewer,
 
 	// What it lists is what the caller may call.
-	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo":      account.SignedIn,
-	"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": account.SignedIn,
+	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo":      account.AnyRole,
+	"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": account.AnyRole,
 }
 
 // roles are the schema's.
 var roles = map[authv1.Role]account.Role{
 	authv1.Role_ROLE_ANYONE:    account.Anyone,
+	authv1.Role_ROLE_ANY:       account.AnyRole,
 	authv1.Role_ROLE_SIGNED_IN: account.SignedIn,
 	authv1.Role_ROLE_ENROLMENT: account.Enrolment,
 	authv1.Role_ROLE_VIEWER:    account.Viewer,

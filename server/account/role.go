@@ -5,10 +5,11 @@ import "slices"
 // Role is what a caller may do. The zero value may do what anyone may.
 type Role string
 
-// The roles. Anyone and SignedIn are no roles to be given: they say of a thing
-// that it asks for none.
+// The roles. Anyone, AnyRole and SignedIn are no roles to be given: they say of a
+// thing that it asks for none, for any, and for any with a token.
 const (
 	Anyone    Role = ""
+	AnyRole   Role = "any"
 	SignedIn  Role = "signed-in"
 	Enrolment Role = "enrolment"
 	Viewer    Role = "viewer"
@@ -19,11 +20,11 @@ const (
 
 // includes is what each role may do beside itself.
 var includes = map[Role][]Role{
-	Enrolment: {SignedIn},
-	Viewer:    {SignedIn},
-	Agent:     {SignedIn},
-	Operator:  {SignedIn, Viewer, Agent},
-	Admin:     {SignedIn, Enrolment, Viewer, Agent, Operator},
+	Enrolment: {AnyRole, SignedIn},
+	Viewer:    {AnyRole, SignedIn},
+	Agent:     {AnyRole, SignedIn},
+	Operator:  {AnyRole, SignedIn, Viewer, Agent},
+	Admin:     {AnyRole, SignedIn, Enrolment, Viewer, Agent, Operator},
 }
 
 // Roles are those that a user may have.

@@ -64,7 +64,7 @@ func FuzzParseSecret(f *testing.F) {
 func TestRoles(t *testing.T) {
 	f := func(role account.Role, may ...account.Role) {
 		t.Helper()
-		for _, asked := range []account.Role{account.Anyone, account.SignedIn, account.Enrolment, account.Viewer, account.Agent, account.Operator, account.Admin} {
+		for _, asked := range []account.Role{account.Anyone, account.AnyRole, account.SignedIn, account.Enrolment, account.Viewer, account.Agent, account.Operator, account.Admin} {
 			want := asked == account.Anyone || role == asked
 			for _, m := range may {
 				want = want || m == asked
@@ -75,12 +75,12 @@ func TestRoles(t *testing.T) {
 		}
 	}
 	f(account.Anyone)
-	f(account.Viewer, account.SignedIn)
-	f(account.Agent, account.SignedIn)
-	f(account.Enrolment, account.SignedIn)
-	f(account.Operator, account.SignedIn, account.Viewer, account.Agent)
-	f(account.Admin, account.SignedIn, account.Enrolment, account.Viewer, account.Agent, account.Operator)
-	for _, name := range []string{"", "root", "Admin", "enrolment", "signed-in"} {
+	f(account.Viewer, account.AnyRole, account.SignedIn)
+	f(account.Agent, account.AnyRole, account.SignedIn)
+	f(account.Enrolment, account.AnyRole, account.SignedIn)
+	f(account.Operator, account.AnyRole, account.SignedIn, account.Viewer, account.Agent)
+	f(account.Admin, account.AnyRole, account.SignedIn, account.Enrolment, account.Viewer, account.Agent, account.Operator)
+	for _, name := range []string{"", "root", "Admin", "enrolment", "signed-in", "any"} {
 		if r, err := account.ParseRole(name); err == nil {
 			t.Errorf("%q is read as %q", name, r)
 		}

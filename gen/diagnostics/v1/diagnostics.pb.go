@@ -683,12 +683,12 @@ const file_diagnostics_v1_diagnostics_proto_rawDesc = "" +
 	"\apayload\x18\x02 \x01(\fR\apayload\x126\n" +
 	"\breceived\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\breceived2\xf9\x03\n" +
 	"\x12DiagnosticsService\x12G\n" +
-	"\x03Add\x12\x1a.diagnostics.v1.AddRequest\x1a\x1b.diagnostics.v1.AddResponse\"\a\x98\xb8\x18\x02\x90\x02\x01\x12V\n" +
-	"\bMultiply\x12\x1f.diagnostics.v1.MultiplyRequest\x1a .diagnostics.v1.MultiplyResponse\"\a\x98\xb8\x18\x02\x90\x02\x01\x12Y\n" +
-	"\tUppercase\x12 .diagnostics.v1.UppercaseRequest\x1a!.diagnostics.v1.UppercaseResponse\"\a\x98\xb8\x18\x02\x90\x02\x01\x12R\n" +
-	"\aCountUp\x12\x1e.diagnostics.v1.CountUpRequest\x1a\x1f.diagnostics.v1.CountUpResponse\"\x04\x98\xb8\x18\x020\x01\x12F\n" +
-	"\x03Sum\x12\x1a.diagnostics.v1.SumRequest\x1a\x1b.diagnostics.v1.SumResponse\"\x04\x98\xb8\x18\x02(\x01\x12K\n" +
-	"\x04Echo\x12\x1b.diagnostics.v1.EchoRequest\x1a\x1c.diagnostics.v1.EchoResponse\"\x04\x98\xb8\x18\x02(\x010\x01B?Z=github.com/vitals-rpc/vitals/gen/diagnostics/v1;diagnosticsv1b\x06proto3"
+	"\x03Add\x12\x1a.diagnostics.v1.AddRequest\x1a\x1b.diagnostics.v1.AddResponse\"\a\x98\xb8\x18\b\x90\x02\x01\x12V\n" +
+	"\bMultiply\x12\x1f.diagnostics.v1.MultiplyRequest\x1a .diagnostics.v1.MultiplyResponse\"\a\x98\xb8\x18\b\x90\x02\x01\x12Y\n" +
+	"\tUppercase\x12 .diagnostics.v1.UppercaseRequest\x1a!.diagnostics.v1.UppercaseResponse\"\a\x98\xb8\x18\b\x90\x02\x01\x12R\n" +
+	"\aCountUp\x12\x1e.diagnostics.v1.CountUpRequest\x1a\x1f.diagnostics.v1.CountUpResponse\"\x04\x98\xb8\x18\b0\x01\x12F\n" +
+	"\x03Sum\x12\x1a.diagnostics.v1.SumRequest\x1a\x1b.diagnostics.v1.SumResponse\"\x04\x98\xb8\x18\b(\x01\x12K\n" +
+	"\x04Echo\x12\x1b.diagnostics.v1.EchoRequest\x1a\x1c.diagnostics.v1.EchoResponse\"\x04\x98\xb8\x18\b(\x010\x01B?Z=github.com/vitals-rpc/vitals/gen/diagnostics/v1;diagnosticsv1b\x06proto3"
 
 var (
 	file_diagnostics_v1_diagnostics_proto_rawDescOnce sync.Once

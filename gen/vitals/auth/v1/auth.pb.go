@@ -47,6 +47,9 @@ const (
 	Role_ROLE_OPERATOR Role = 6
 	// Does everything, accounts included.
 	Role_ROLE_ADMIN Role = 7
+	// Anyone who has a role, also one that callers without a token are given. The RPC
+	// itself takes care of what it tells whom.
+	Role_ROLE_ANY Role = 8
 )
 
 // Enum value maps for Role.
@@ -60,6 +63,7 @@ var (
 		5: "ROLE_AGENT",
 		6: "ROLE_OPERATOR",
 		7: "ROLE_ADMIN",
+		8: "ROLE_ANY",
 	}
 	Role_value = map[string]int32{
 		"ROLE_UNSPECIFIED": 0,
@@ -70,6 +74,7 @@ var (
 		"ROLE_AGENT":       5,
 		"ROLE_OPERATOR":    6,
 		"ROLE_ADMIN":       7,
+		"ROLE_ANY":         8,
 	}
 )
 
@@ -128,7 +133,7 @@ var File_vitals_auth_v1_auth_proto protoreflect.FileDescriptor
 
 const file_vitals_auth_v1_auth_proto_rawDesc = "" +
 	"\n" +
-	"\x19vitals/auth/v1/auth.proto\x12\x0evitals.auth.v1\x1a google/protobuf/descriptor.proto*\x99\x01\n" +
+	"\x19vitals/auth/v1/auth.proto\x12\x0evitals.auth.v1\x1a google/protobuf/descriptor.proto*\xa7\x01\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vROLE_ANYONE\x10\x01\x12\x12\n" +
@@ -139,7 +144,8 @@ const file_vitals_auth_v1_auth_proto_rawDesc = "" +
 	"ROLE_AGENT\x10\x05\x12\x11\n" +
 	"\rROLE_OPERATOR\x10\x06\x12\x0e\n" +
 	"\n" +
-	"ROLE_ADMIN\x10\a:J\n" +
+	"ROLE_ADMIN\x10\a\x12\f\n" +
+	"\bROLE_ANY\x10\b:J\n" +
 	"\x04role\x12\x1e.google.protobuf.MethodOptions\x18\x83\x87\x03 \x01(\x0e2\x14.vitals.auth.v1.RoleR\x04roleB8Z6github.com/vitals-rpc/vitals/gen/vitals/auth/v1;authv1b\x06proto3"
 
 var (

@@ -11,7 +11,7 @@ import { enumDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file vitals/auth/v1/auth.proto.
  */
 export const file_vitals_auth_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("Chl2aXRhbHMvYXV0aC92MS9hdXRoLnByb3RvEg52aXRhbHMuYXV0aC52MSqZAQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDwoLUk9MRV9BTllPTkUQARISCg5ST0xFX1NJR05FRF9JThACEhIKDlJPTEVfRU5ST0xNRU5UEAMSDwoLUk9MRV9WSUVXRVIQBBIOCgpST0xFX0FHRU5UEAUSEQoNUk9MRV9PUEVSQVRPUhAGEg4KClJPTEVfQURNSU4QB0I4WjZnaXRodWIuY29tL3ZpdGFscy1ycGMvdml0YWxzL2dlbi92aXRhbHMvYXV0aC92MTthdXRodjFiBnByb3RvMw");
+  fileDesc("Chl2aXRhbHMvYXV0aC92MS9hdXRoLnByb3RvEg52aXRhbHMuYXV0aC52MSqnAQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDwoLUk9MRV9BTllPTkUQARISCg5ST0xFX1NJR05FRF9JThACEhIKDlJPTEVfRU5ST0xNRU5UEAMSDwoLUk9MRV9WSUVXRVIQBBIOCgpST0xFX0FHRU5UEAUSEQoNUk9MRV9PUEVSQVRPUhAGEg4KClJPTEVfQURNSU4QBxIMCghST0xFX0FOWRAIQjhaNmdpdGh1Yi5jb20vdml0YWxzLXJwYy92aXRhbHMvZ2VuL3ZpdGFscy9hdXRoL3YxO2F1dGh2MWIGcHJvdG8z");
 
 /**
  * Role is what a caller may do. A role includes others: an admin may do
@@ -77,6 +77,14 @@ export enum Role {
    * @generated from enum value: ROLE_ADMIN = 7;
    */
   ADMIN = 7,
+
+  /**
+   * Anyone who has a role, also one that callers without a token are given. The RPC
+   * itself takes care of what it tells whom.
+   *
+   * @generated from enum value: ROLE_ANY = 8;
+   */
+  ANY = 8,
 }
 
 /**
