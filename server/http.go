@@ -68,7 +68,7 @@ func (s *Server) httpServer() *http.Server {
 		ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
 	if s.opts.HTTP2 == OwnHTTP2 {
-		if _, err := h2.Configure(srv, h2.Options{StallTimeout: s.opts.SendTimeout}); err != nil {
+		if _, err := h2.Configure(srv, h2.Options{StallTimeout: s.opts.SendTimeout, MaxAge: s.opts.MaxConnectionAge}); err != nil {
 			s.opts.Logger.Warn("HTTP/2 is served by net/http", "reason", err)
 		}
 	}

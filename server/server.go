@@ -120,6 +120,11 @@ type Options struct {
 	Heartbeat time.Duration
 	// ShutdownTimeout bounds the drain. Default 10 s.
 	ShutdownTimeout time.Duration
+	// MaxConnectionAge is how long an HTTP/2 connection may last before its client
+	// is asked to open another, a tenth more or less, and given a minute to end its
+	// calls; it makes balancers in front of several servers even. For [OwnHTTP2]
+	// alone. Default: no limit.
+	MaxConnectionAge time.Duration
 	// HTTP2 says who serves HTTP/2. Default [OwnHTTP2].
 	HTTP2 HTTP2
 }

@@ -85,6 +85,7 @@ It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
 	f.DurationVar(&c.options.SendTimeout, "send-timeout", server.DefaultSendTimeout, "how long a write may wait for a caller that does not read")
 	f.DurationVar(&c.options.Heartbeat, "heartbeat", rpc.DefaultHeartbeat, "how long a live stream stays quiet before it says that it is there; less than any proxy's read timeout")
 	f.DurationVar(&c.options.ShutdownTimeout, "shutdown-timeout", server.DefaultShutdownTimeout, "how long calls may take to end when the server stops")
+	f.DurationVar(&c.options.MaxConnectionAge, "max-connection-age", 0, "how long an HTTP/2 connection may last before its client is asked to open another, such as 1h; evens out the load behind a balancer (default: no limit)")
 	c.options.HTTP2 = server.OwnHTTP2
 	f.Var(&c.options.HTTP2, "http2", "who serves HTTP/2: own, which is made for many small messages, or std, Go's net/http")
 	c.log.flags(f)

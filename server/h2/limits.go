@@ -83,7 +83,7 @@ func newAllowances(maxStreams int) allowances {
 // the shortest of them, and no more.
 func tickOf(c *config) time.Duration {
 	tick := 10 * time.Second
-	for _, d := range []time.Duration{c.headerTimeout, c.bodyTimeout, c.stallTimeout, c.writeTimeout, c.pingAfter, c.pingTimeout, c.idleTimeout, c.linger} {
+	for _, d := range []time.Duration{c.headerTimeout, c.bodyTimeout, c.stallTimeout, c.writeTimeout, c.pingAfter, c.pingTimeout, c.idleTimeout} {
 		if d > 0 {
 			tick = min(tick, d/4)
 		}

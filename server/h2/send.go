@@ -69,7 +69,7 @@ func (st *stream) end() {
 	if st.gone {
 		return
 	}
-	if short := r.length >= 0 && r.written < r.length && !st.isHead && bodyAllowed(r.status); short && (r.written > 0 || r.headerSent) {
+	if r.length >= 0 && r.written < r.length && !st.isHead && bodyAllowed(r.status) {
 		st.reset(http2.ErrCodeInternal, http.ErrContentLength)
 		return
 	}

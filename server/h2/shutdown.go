@@ -20,11 +20,15 @@ func (c *conn) startDrain() {
 	if c.draining != 0 || c.dying {
 		return
 	}
+	if c.timer == nil {
+		c.drainAtOnce = true // our SETTINGS come first
+		return
+	}
 	c.draining = max(now(), 1)
 	c.out.goAway(maxStreamID, http2.ErrCodeNo, "")
 	c.out.ping(drainPing)
 	c.flush()
-	c.watch()
+	c.timer.Reset(drainTick)
 }
 
 func (c *conn) onPingAck(data [8]byte) {

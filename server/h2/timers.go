@@ -65,9 +65,16 @@ func (c *conn) onTimer() {
 	if len(c.streams) == 0 && c.shrunk && c.gotSettings && c.inHeader == 0 && !c.dying && c.draining == 0 {
 		next = c.quiet(at)
 	}
+	if c.draining != 0 || c.dying {
+		next = min(next, drainTick)
+	}
 	c.timerDue = at.add(next)
 	c.timer.Reset(next)
 }
+
+// drainTick is how often a connection looks after itself that is to end: its
+// waits are of a second.
+const drainTick = 250 * time.Millisecond
 
 // quiet is how long an idle connection may be left alone.
 func (c *conn) quiet(at instant) time.Duration {
@@ -131,10 +138,6 @@ func (c *conn) checkStream(st *stream, at instant) {
 	case len(st.pending) > 0 && over(st.stalled, at, c.cfg.stallTimeout):
 		st.reset(http2.ErrCodeEnhanceYourCalm, errStalled)
 	case st.declared > 0 && !st.remoteClosed && st.body == nil && !st.bodyClosed && over(st.bodyAt, at, c.cfg.bodyTimeout):
-		if st.resp.status == 0 {
-			st.reset(http2.ErrCodeCancel, errBodyStalled)
-			return
-		}
 		st.reset(http2.ErrCodeCancel, errBodyStalled)
 	}
 }
