@@ -91,13 +91,13 @@ func Handler() http.Handler {
 const hostsPath = "/hosts/"
 
 // address maps the addresses of the views, which a reader may reload and share,
-// to the one page that draws them all: /hosts/NAME and /explore. Any other path stays what
+// to the one page that draws them all: /hosts/NAME, /explore and /account. Any other path stays what
 // it is, so that a mistyped one is a 404 and not an empty page.
 func address(path string) string {
 	if name, ok := strings.CutPrefix(path, hostsPath); ok && name != "" && !strings.Contains(name, "/") {
 		return "/"
 	}
-	if path == "/explore" {
+	if path == "/explore" || path == "/account" {
 		return "/"
 	}
 	return path

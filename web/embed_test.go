@@ -92,7 +92,7 @@ func TestPageIsNeverStale(t *testing.T) {
 func TestViewsAreThePage(t *testing.T) {
 	url := newServer(t)
 	_, want := send(t, http.MethodGet, url+"/")
-	for _, path := range []string{"/hosts/web-1", "/hosts/web-1?last=6h", "/hosts/db.example.com", "/hosts/a%20b", "/explore?query=cpu"} {
+	for _, path := range []string{"/hosts/web-1", "/hosts/web-1?last=6h", "/hosts/db.example.com", "/hosts/a%20b", "/explore?query=cpu", "/account?to=%2F"} {
 		res, got := send(t, http.MethodGet, url+path)
 		if res.StatusCode != http.StatusOK || got != want {
 			t.Errorf("GET %s answers %s, want the page", path, res.Status)

@@ -99,6 +99,8 @@ function live(
       const isNew = state.apply(event, performance.now());
       view.apply(event);
       if (isNew) shell.beat();
+      if (event.kind === "failure" && event.failure.signIn === true)
+        location.assign(`/account?to=${encodeURIComponent(location.pathname + location.search)}`);
       if (event.kind === "open") {
         // A server that was away may have come back as another.
         if (opened) void isOtherPage(fetch, script).then((other) => other && offerReload(old));
@@ -175,10 +177,17 @@ async function showExplore(): Promise<void> {
   });
 }
 
+async function showAccount(): Promise<void> {
+  shellOf("Account", "", () => undefined);
+  const loaded = await part(import("./views/account.js"));
+  await loaded?.showAccount();
+}
+
 const host = hostAt(location.pathname);
 // The address of a host before it had one of its own.
 const named = new URLSearchParams(location.search).get("host");
 if (host !== undefined) showHost(host);
 else if (location.pathname === "/explore") void showExplore();
+else if (location.pathname === "/account") void showAccount();
 else if (named !== null && named !== "") location.replace(addressOf(named));
 else showFleet();

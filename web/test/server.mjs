@@ -31,6 +31,11 @@ export class Server {
     this.hostname = hostname;
   }
 
+  /** The folder that it keeps all in. */
+  get data() {
+    return this.#data;
+  }
+
   get origin() {
     return `http://localhost:${this.port}`;
   }

@@ -9,6 +9,8 @@ export interface Failure {
   refused: boolean;
   /** A sentence for the reader. */
   reason: string;
+  /** Set where the reader has to sign in first. */
+  signIn?: true;
 }
 
 const refusals = new Set([
@@ -18,7 +20,6 @@ const refusals = new Set([
   Code.FailedPrecondition,
   Code.OutOfRange,
   Code.Unimplemented,
-  Code.Unauthenticated,
 ]);
 
 /** SilenceError is thrown where a connection stands and nothing comes over it. */
@@ -30,6 +31,7 @@ export class SilenceError extends Error {
 export function failureOf(error: unknown): Failure {
   if (error instanceof SilenceError) return { refused: false, reason: sentence(error.message) };
   const failed = ConnectError.from(error);
+  if (failed.code === Code.Unauthenticated) return { refused: true, reason: sentence(failed.rawMessage), signIn: true };
   if (refusals.has(failed.code)) return { refused: true, reason: sentence(failed.rawMessage) };
   if (failed.cause instanceof TypeError || failed.rawMessage === "") {
     // fetch has no more to say than "Failed to fetch" or "network error".

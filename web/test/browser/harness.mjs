@@ -70,8 +70,8 @@ export async function open(t, address = `/hosts/${hostname}`, origin = server.or
   page.on("pageerror", (error) => complaints.push(`uncaught: ${error.message}`));
   page.on("console", (message) => {
     // Calls that fail are told by the browser itself, and no page can keep that quiet: the server
-    // gone, the host unknown (404), a server just started that has no sample yet (503), a query that is wrong (400).
-    const unreachable = /Failed to load resource: (net::ERR_|the server responded with a status of (400|404|503))/;
+    // gone, the host unknown (404), a server just started that has no sample yet (503), a query that is wrong (400), a reader who has to sign in (401).
+    const unreachable = /Failed to load resource: (net::ERR_|the server responded with a status of (400|401|404|503))/;
     if (["error", "warning"].includes(message.type()) && !unreachable.test(message.text()))
       complaints.push(message.text());
   });

@@ -56,7 +56,11 @@ test("failures tell a refusal from a server out of reach", () => {
   const f = (error: unknown, refused: boolean, reason: string) =>
     assert.deepEqual(failureOf(error), { refused, reason }, String(error));
   f(new ConnectError('host "x" is not known', Code.NotFound), true, 'Host "x" is not known.');
-  f(new ConnectError("sign in first!", Code.Unauthenticated), true, "Sign in first!");
+  assert.deepEqual(failureOf(new ConnectError("sign in first!", Code.Unauthenticated)), {
+    refused: true,
+    reason: "Sign in first!",
+    signIn: true,
+  });
   f(new ConnectError("the server is stopping", Code.Unavailable), false, "The server is stopping.");
   f(new ConnectError("", Code.Unavailable), false, "The server does not answer.");
   f(new TypeError("Failed to fetch"), false, "The server does not answer.");

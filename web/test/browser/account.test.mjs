@@ -1,0 +1,51 @@
+// Signing in, and the tokens of a reader.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import { becomes, executable, open, quiet, server, until, violations } from "./harness.mjs";
+
+const password = "correct horse battery";
+
+test("an open page asks for a sign-in as soon as there are accounts, and comes back to where it was", async (t) => {
+  const page = await open(t);
+  await becomes(page, "live");
+  const here = new URL(page.url()).pathname;
+  execFileSync(executable, ["user", "add", "alice", "--role", "admin", "--password", "--data-dir", server.data], {
+    input: `${password}\n`,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  await page.waitForURL((url) => url.pathname === "/account");
+  assert.deepEqual(await violations(page), []);
+
+  await page.getByLabel("Name").fill("alice");
+  await page.getByLabel("Password").fill("wrong horse battery");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("the name or the password is wrong").waitFor();
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL((url) => url.pathname === here);
+  await becomes(page, "live");
+  const [cookie] = await page.context().cookies();
+  assert.equal(cookie.httpOnly, true);
+  assert.equal(cookie.sameSite, "Strict");
+  assert.equal(await page.evaluate(() => document.cookie), "");
+
+  await page.getByRole("link", { name: "Account" }).click();
+  await page.getByRole("heading", { name: "alice" }).waitFor();
+  await page.getByLabel("Name").fill("fleet");
+  await page.getByLabel("What it is for").selectOption("enrolment");
+  await page.getByRole("button", { name: "Make it" }).click();
+  const secret = await page.locator(".secret code").textContent();
+  assert.match(secret, /^vitals_enrol_[a-z2-7]{59}$/);
+  assert.deepEqual(await violations(page), []);
+  page.on("dialog", (dialog) => void dialog.accept());
+  const revoke = page.getByRole("button", { name: "Revoke token fleet" });
+  await revoke.click();
+  await until("the token to be gone", async () => (await revoke.count()) === 0);
+
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  assert.deepEqual(await page.context().cookies(), []);
+});
+
+quiet();
