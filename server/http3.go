@@ -57,10 +57,35 @@ func (s *Server) overHTTP3(config *tls.Config) *overHTTP3 {
 	return h
 }
 
+// crowded is the number of connections from which on a new one has to show first
+// that it is where it says it is, by a packet more each way: before that, anybody can
+// open connections in the name of another address.
+const crowded = 500
+
+// errTooMany refuses a connection.
+var errTooMany = errors.New("too many connections")
+
 // serve answers on one port until the server is shut down.
-func (h *overHTTP3) serve(conn net.PacketConn) error {
-	if err := h.server.Serve(conn); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving HTTP/3 on %s: %w", conn.LocalAddr(), err)
+func (h *overHTTP3) serve(l *listen.Listener) error {
+	transport := &quic.Transport{
+		Conn:                l.QUIC,
+		VerifySourceAddress: func(net.Addr) bool { return l.Connections.Open() >= crowded },
+		ConnContext: func(ctx context.Context, caller *quic.ClientInfo) (context.Context, error) {
+			leave, ok := l.Connections.Enter(caller.RemoteAddr)
+			if !ok {
+				return nil, errTooMany
+			}
+			context.AfterFunc(ctx, leave)
+			return ctx, nil
+		},
+	}
+	listener, err := transport.ListenEarly(http3.ConfigureTLSConfig(h.server.TLSConfig), h.server.QUICConfig.Clone())
+	if err == nil {
+		err = h.server.ServeListener(listener)
+		_ = listener.Close() // those that stand are the server's to end
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving HTTP/3 on %s: %w", l.QUIC.LocalAddr(), err)
 	}
 	return nil
 }

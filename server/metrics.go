@@ -1,11 +1,14 @@
 package server
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/vitals-rpc/vitals/server/admission"
 	"github.com/vitals-rpc/vitals/server/fleet"
+	"github.com/vitals-rpc/vitals/server/listen"
 	"github.com/vitals-rpc/vitals/server/store"
 )
 
@@ -21,6 +24,10 @@ func (s *Server) registerMetrics() {
 			func() float64 { return float64(s.admission.Gate.AtWork()) }),
 		gauge("vitals_callers", "Callers that are told apart for their bounds.", nil,
 			func() float64 { return float64(s.admission.Gate.Callers()) }),
+		gauge("vitals_connections_open", "Connections that are open now, from before their TLS handshake on.", nil,
+			func() float64 { return s.sumConnections((*listen.Connections).Open) }),
+		s.refusedConnections(listen.TooMany),
+		s.refusedConnections(listen.TooManyOfAddress),
 		s.samples("stored", func(st store.Stats) uint64 { return st.Stored }),
 		s.samples("duplicate", func(st store.Stats) uint64 { return st.Duplicates }),
 		s.samples("rejected", func(st store.Stats) uint64 { return st.Rejected }),
@@ -51,6 +58,38 @@ func refused(bound admission.Reason, count func() int64) prometheus.Collector {
 		Help:        "Calls refused because a bound is reached, by which.",
 		ConstLabels: prometheus.Labels{"bound": string(bound)},
 	}, func() float64 { return float64(count()) })
+}
+
+func (s *Server) refusedConnections(bound listen.Reason) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name:        "vitals_connections_refused_total",
+		Help:        "Connections closed at once because a bound is reached, by which.",
+		ConstLabels: prometheus.Labels{"bound": string(bound)},
+	}, func() float64 {
+		return s.sumConnections(func(c *listen.Connections) int { return int(c.Refused(bound)) })
+	})
+}
+
+// countConnections has the connections of listeners counted. Listeners that were
+// opened together have one count.
+func (s *Server) countConnections(listeners []*listen.Listener) {
+	var counts []*listen.Connections
+	for _, l := range listeners {
+		if !slices.Contains(counts, l.Connections) {
+			counts = append(counts, l.Connections)
+		}
+	}
+	s.connections.Store(&counts)
+}
+
+func (s *Server) sumConnections(of func(*listen.Connections) int) float64 {
+	sum := 0
+	if counts := s.connections.Load(); counts != nil {
+		for _, c := range *counts {
+			sum += of(c)
+		}
+	}
+	return float64(sum)
 }
 
 func gauge(name, help string, labels prometheus.Labels, value func() float64) prometheus.Collector {

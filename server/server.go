@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -180,6 +181,8 @@ type Server struct {
 	metrics   *prometheus.Registry
 	handler   http.Handler
 	guard     *access.Guard
+	// connections are those of the listeners that are served on; nil before.
+	connections atomic.Pointer[[]*listen.Connections]
 
 	stopAccounts context.CancelFunc
 	accountsDone chan struct{}
@@ -322,6 +325,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 func (s *Server) Run(ctx context.Context, listeners ...*listen.Listener) error {
 	srv := s.httpServer()
 	h3 := s.overHTTP3(configOfQUIC(listeners))
+	s.countConnections(listeners)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
 		group.Go(func() error {
@@ -331,7 +335,7 @@ func (s *Server) Run(ctx context.Context, listeners ...*listen.Listener) error {
 			return nil
 		})
 		if l.QUIC != nil {
-			group.Go(func() error { return h3.serve(l.QUIC) })
+			group.Go(func() error { return h3.serve(l) })
 		}
 	}
 	group.Go(func() error {

@@ -36,6 +36,8 @@ type listenConfig struct {
 	socketMode        fs.FileMode
 	trustedProxies    []string
 	proxies           peer.Proxies
+	// bounds of connections; see listen.Options.
+	connections, connectionsPerAddress int
 }
 
 func (c *listenConfig) flags(f *pflag.FlagSet) {
@@ -49,6 +51,8 @@ func (c *listenConfig) flags(f *pflag.FlagSet) {
 	f.BoolVar(&c.selfSigned, "tls-self-signed", false, "speak TLS with a certificate of the server's own making, kept in the data folder; its fingerprint is shown at the start, for --tls-fingerprint of callers")
 	f.StringVar(&c.tls.ClientCAFile, "tls-client-ca", "", "`file` with the authorities, in PEM, of whose clients certificates are asked; read again when it changes")
 	f.StringVar(&c.clientAuth, "tls-client-auth", string(certificate.Require), "with --tls-client-ca: require a certificate of every caller, or optional")
+	f.IntVar(&c.connections, "max-connections", 0, "how `many` connections may be open at once; -1: any number (default: 20000, or three quarters of the files that the process may open)")
+	f.IntVar(&c.connectionsPerAddress, "max-connections-per-address", listen.DefaultMaxConnectionsPerAddress, "how `many` of them one address may have, other than loopback and trusted proxies; -1: any number")
 	f.BoolVar(&c.http3, "http3", false, "answer HTTP/3 too, on the same ports over UDP; needs TLS")
 }
 
@@ -70,6 +74,7 @@ func (c *listenConfig) open(ctx context.Context, dataDir string, log *slog.Logge
 	opts := listen.Options{
 		Addresses: c.addresses, AllowAnonymous: c.insecureAnonymous || c.accountsHold, HTTP3: c.http3,
 		SocketMode: c.socketMode, Proxies: c.proxies, Inherited: inherited(),
+		MaxConnections: c.connections, MaxConnectionsPerAddress: c.connectionsPerAddress,
 	}
 	if len(opts.Inherited) > 0 && !c.addressesSet() {
 		opts.Addresses = nil // what systemd binds is in place of the default

@@ -47,7 +47,7 @@ func closePackets(packets []net.PacketConn) {
 
 func (o *Options) takeOver(ctx context.Context, l net.Listener) (*Listener, error) {
 	if _, ok := l.(*net.UnixListener); ok {
-		return &Listener{Listener: o.behindProxies(l)}, nil
+		return o.wrap(l, true), nil
 	}
 	host, _, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {

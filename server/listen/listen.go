@@ -47,6 +47,16 @@ type Options struct {
 	Proxies peer.Proxies
 	// ReadHeaderTimeout is how long a proxy may take to say it. Default 10 s.
 	ReadHeaderTimeout time.Duration
+	// MaxConnections is how many connections may be open on all listeners; less
+	// than zero means any number. Default: 20,000, and never more than three
+	// quarters of the files that the process may open.
+	MaxConnections int
+	// MaxConnectionsPerAddress is how many of them one address may have; see
+	// [Connections] for who has no such bound. Less than zero means any number.
+	// Default: 1,000.
+	MaxConnectionsPerAddress int
+
+	connections *Connections
 }
 
 // Listener is one place where callers come in.
@@ -58,6 +68,9 @@ type Listener struct {
 	// QUIC is the same port over UDP; nil without HTTP/3. Close leaves it open,
 	// for at a stop what came by it is served to its end.
 	QUIC net.PacketConn
+	// Connections counts those of this listener and of all that were opened with
+	// it.
+	Connections *Connections
 }
 
 // Open binds every address and returns the listeners, or none and the first
@@ -76,6 +89,7 @@ func Open(ctx context.Context, opts Options) (listeners []*Listener, err error) 
 	if opts.SocketMode == 0 {
 		opts.SocketMode = DefaultSocketMode
 	}
+	opts.connections = newConnections(&opts)
 	for _, address := range opts.Addresses {
 		bound, err := opts.open(ctx, address)
 		listeners = append(listeners, bound...)
@@ -95,7 +109,7 @@ func (o *Options) open(ctx context.Context, address string) ([]*Listener, error)
 		if err != nil {
 			return nil, err
 		}
-		return []*Listener{{Listener: o.behindProxies(l)}}, nil
+		return []*Listener{o.wrap(l, true)}, nil
 	}
 	hostport, plain := strings.CutPrefix(address, plainScheme)
 	host, port, err := net.SplitHostPort(hostport)
@@ -124,9 +138,9 @@ func (o *Options) mayBePublic(plain bool) bool {
 
 // wrap puts the layers over a bound port.
 func (o *Options) wrap(l net.Listener, plain bool) *Listener {
-	l = o.behindProxies(l)
+	l = o.behindProxies(boundedListener{l, o.connections})
 	if o.TLS == nil || plain {
-		return &Listener{Listener: l}
+		return &Listener{Listener: l, Connections: o.connections}
 	}
-	return &Listener{Listener: tls.NewListener(plainRefuser{l}, o.TLS), TLS: o.TLS}
+	return &Listener{Listener: tls.NewListener(plainRefuser{l}, o.TLS), TLS: o.TLS, Connections: o.connections}
 }

@@ -13,7 +13,7 @@ func (o *Options) behindProxies(l net.Listener) net.Listener {
 	if !o.Proxies.Any() {
 		return l
 	}
-	return &proxyproto.Listener{
+	return namedListener{&proxyproto.Listener{
 		Listener:          l,
 		ReadHeaderTimeout: o.ReadHeaderTimeout,
 		ConnPolicy: func(conn proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
@@ -22,5 +22,5 @@ func (o *Options) behindProxies(l net.Listener) net.Listener {
 			}
 			return proxyproto.SKIP, nil
 		},
-	}
+	}, o.connections}
 }
