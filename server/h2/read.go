@@ -18,13 +18,29 @@ func (c *conn) readLoop() error {
 			return connError{http2.ErrCodeProtocol, "the first frame is " + h.Type.String() + ", not SETTINGS"}
 		}
 		err = c.readFrame(h)
-		if mistake, ok := errors.AsType[streamError](err); ok {
-			err = c.refuse(mistake)
+		if err == nil {
+			continue
 		}
-		if err != nil {
+		mistake, ok := errors.AsType[streamError](err)
+		if !ok {
+			return err
+		}
+		if err := c.refuse(mistake); err != nil {
 			return err
 		}
 	}
+}
+
+// malformed is what a frame's parser says, as an error of ours.
+func malformed(h http2.FrameHeader, err error) error {
+	var se http2.StreamError
+	switch {
+	case !errors.As(err, &se):
+		return frameError(err)
+	case h.Type == http2.FrameHeaders:
+		return connError{http2.ErrCodeProtocol, "malformed HEADERS"} // its block is lost, and HPACK's state with it
+	}
+	return streamError{se.StreamID, se.Code, "malformed " + h.Type.String()}
 }
 
 // frameError makes the Framer's errors ours.
@@ -50,14 +66,8 @@ func (c *conn) readFrame(h http2.FrameHeader) error {
 		return err
 	}
 	f, err := c.framer.ReadFrameForHeader(h)
-	var se http2.StreamError
-	switch {
-	case errors.As(err, &se) && h.Type == http2.FrameHeaders:
-		return connError{http2.ErrCodeProtocol, "malformed HEADERS"} // its block is lost, and HPACK's state with it
-	case errors.As(err, &se):
-		return streamError{se.StreamID, se.Code, "malformed " + h.Type.String()}
-	case err != nil:
-		return frameError(err)
+	if err != nil {
+		return malformed(h, err)
 	}
 	switch f := f.(type) {
 	case *http2.HeadersFrame:

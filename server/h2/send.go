@@ -116,7 +116,7 @@ func (st *stream) end() {
 // collectTrailers finds the trailers: those announced by the header Trailer, and
 // those with http.TrailerPrefix.
 func (st *stream) collectTrailers() []field {
-	var fields []field
+	fields := st.trailerSpace[:0]
 	add := func(key string, values []string) {
 		name, ok := wireName(key)
 		if !ok {

@@ -56,9 +56,11 @@ type stream struct {
 	owned      *buffer
 	ending     bool // END_STREAM, and the trailers, follow pending
 	trailers   []field
-	inLine     bool
-	stalled    instant // when pending last became shorter
-	writable   sync.Cond
+	// Room for the trailers that gRPC has, so that they cost no allocation.
+	trailerSpace [2]field
+	inLine       bool
+	stalled      instant // when pending last became shorter
+	writable     sync.Cond
 
 	readDeadline, writeDeadline instant
 	deadline                    *time.Timer
