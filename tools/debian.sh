@@ -22,6 +22,7 @@ needs=(
   tmux:tmux
   nginx:nginx-light
   haproxy:haproxy
+  tshark:tshark
 )
 
 missing=()
