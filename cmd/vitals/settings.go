@@ -59,15 +59,23 @@ func readConfig(cmd *cobra.Command) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration file: %w", err)
 	}
+	settings, err := parseConfig(data, knownFlags(cmd.Root()))
+	if err != nil {
+		return nil, fmt.Errorf("configuration file %s %w", path, err)
+	}
+	return settings, nil
+}
+
+// parseConfig reads a YAML map of known flag names to values, as text.
+func parseConfig(data []byte, known []string) (map[string]string, error) {
 	var lines map[string]any
 	if err := yaml.Unmarshal(data, &lines); err != nil {
-		return nil, fmt.Errorf("configuration file %s is no YAML map of flag names to values: %w", path, err)
+		return nil, fmt.Errorf("is no YAML map of flag names to values: %w", err)
 	}
 	settings := map[string]string{}
-	known := knownFlags(cmd.Root())
 	for name, value := range lines {
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("configuration file %s: %q is no flag of any command", path, name)
+			return nil, fmt.Errorf("is wrong: %q is no flag of any command", name)
 		}
 		settings[name] = settingText(value)
 	}
