@@ -64,6 +64,7 @@ func (s *Server) httpServer() *http.Server {
 			SendPingTimeout:  30 * time.Second,
 			PingTimeout:      15 * time.Second,
 			WriteByteTimeout: s.opts.SendTimeout,
+			CountError:       s.countHTTP2Error,
 		},
 		ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
@@ -90,7 +91,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if b, ok := w.(stallBound); ok && b.StallTimeout() > 0 && b.StallTimeout() <= timeout {
-			next.ServeHTTP(w, r.WithContext(interceptor.WithReader(r.Context(), requestReader{w})))
+			next.ServeHTTP(w, r.WithContext(interceptor.WithReader(r.Context(), requestReader{w, b})))
 			return
 		}
 		dw := &deadlineWriter{ResponseWriter: w, control: http.NewResponseController(w), timeout: timeout}
@@ -108,11 +109,20 @@ func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 
 // stallBound is a response that is cut by its connection when it is not read for
 // that long, at less cost than a timer a write: see package h2.
-type stallBound interface{ StallTimeout() time.Duration }
+type stallBound interface {
+	StallTimeout() time.Duration
+	Stalled() bool
+}
 
 // requestReader is the [interceptor.Reader] of such a response, which bears to be
 // used late.
-type requestReader struct{ w http.ResponseWriter }
+type requestReader struct {
+	w        http.ResponseWriter
+	response stallBound // the same
+}
+
+// Stalled says whether the response was cut because nobody read it.
+func (r requestReader) Stalled() bool { return r.response.Stalled() }
 
 func (r requestReader) LimitRead(d time.Duration, expired func()) (stop func()) {
 	timer := time.AfterFunc(d, func() {
@@ -195,6 +205,7 @@ type deadlineWriter struct {
 
 	mu    sync.Mutex
 	ended bool // the handler has returned
+	slow  bool // the response was cut
 }
 
 // cut fails the write that waits, by a deadline in the past. Where none can be
@@ -203,8 +214,16 @@ func (w *deadlineWriter) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.ended { // the timer may fire just as the write ends; net/http panics on a late call
+		w.slow = true
 		_ = w.control.SetWriteDeadline(time.Unix(1, 0))
 	}
+}
+
+// Stalled says whether the response was cut because nobody read it.
+func (w *deadlineWriter) Stalled() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.slow
 }
 
 // end bounds the sending of what is buffered, which net/http does once the

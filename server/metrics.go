@@ -2,6 +2,7 @@ package server
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -15,6 +16,7 @@ import (
 // registerMetrics registers what the server says of itself at /metrics, beside
 // the metrics of calls and those of the TSDB.
 func (s *Server) registerMetrics() {
+	s.registerHTTP2Errors()
 	s.metrics.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -26,6 +28,8 @@ func (s *Server) registerMetrics() {
 			func() float64 { return float64(s.admission.Gate.Callers()) }),
 		gauge("vitals_connections_open", "Connections that are open now, from before their TLS handshake on.", nil,
 			func() float64 { return s.sumConnections((*listen.Connections).Open) }),
+		counter("vitals_live_dropped_samples_total", "Samples that readers of live streams lost because they were behind.", s.hub.Dropped),
+		counter("vitals_live_overflows_total", "How often the queue of a live stream overflowed: its reader lost the oldest samples and was told.", s.hub.Overflows),
 		s.refusedConnections(listen.TooMany),
 		s.refusedConnections(listen.TooManyOfAddress),
 		s.samples("stored", func(st store.Stats) uint64 { return st.Stored }),
@@ -49,7 +53,30 @@ func (s *Server) registerMetrics() {
 	for _, reason := range admission.Reasons() {
 		s.metrics.MustRegister(refused(reason, func() int64 { return s.admission.Gate.Refused(reason) }))
 	}
+	s.metrics.MustRegister(refused("streams_in_all", s.streams.Refused))
 	s.metrics.MustRegister(refused(admission.TooManyFailures, s.opts.Accounts.RefusedSignIns))
+}
+
+// registerHTTP2Errors counts what callers did against HTTP/2's rules.
+func (s *Server) registerHTTP2Errors() {
+	s.http2Errors = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "vitals_http2_errors_total",
+		Help: "Connections (conn_) and streams (stream_) of HTTP/2 that were ended because of what the caller did, by RFC 9113's error code; floods are ENHANCE_YOUR_CALM.",
+	}, []string{"error"})
+	s.metrics.MustRegister(s.http2Errors)
+}
+
+// mostHTTP2Error is longer than any of these names, which are few.
+const mostHTTP2Error = 64
+
+func (s *Server) countHTTP2Error(name string) {
+	if len(name) < mostHTTP2Error && !strings.Contains(name, "unknown") {
+		s.http2Errors.WithLabelValues(name).Inc()
+	}
+}
+
+func counter(name, help string, count func() int64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(count()) })
 }
 
 func refused(bound admission.Reason, count func() int64) prometheus.Collector {

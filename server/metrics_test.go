@@ -1,15 +1,23 @@
 package server_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/sync/errgroup"
 
 	monitoringpb "github.com/vitals-rpc/vitals/gen/monitoring"
 	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/jsonrpc"
+	"github.com/vitals-rpc/vitals/server/loglimit"
 	"github.com/vitals-rpc/vitals/server/servertest"
 )
 
@@ -70,6 +78,96 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("no %s", name)
 		}
 	}
+}
+
+// What protects the server is seen at /metrics.
+func TestMetricsOfLimits(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{
+		MaxStreams: 1, MaxStreamAge: 500 * time.Millisecond, ReadTimeout: 300 * time.Millisecond, SendTimeout: sendTimeout,
+	})
+	conn := servertest.Connections()[0]
+	f := func(name string, want float64) {
+		t.Helper()
+		servertest.Eventually(t, fmt.Sprintf("%s is %v", name, want), func() bool { return gauge(t, srv, name) == want })
+	}
+	end := openStream(t.Context(), t, srv, conn)
+	f(`grpc_calls_in_flight{kind="stream"}`, 1)
+	if _, err := receiveAll(t.Context(), t, srv, conn, &monitoringpb.MetricRequest{}); err == nil {
+		t.Error("a stream beyond the limit is served")
+	}
+	f(`vitals_admission_refused_total{bound="streams_in_all"}`, 1)
+	f(`grpc_stream_lifetime_seconds_count{end="refused"}`, 1)
+	if err := end(); err == nil {
+		t.Error("a stream has no end")
+	}
+	f(`vitals_deadlines_expired_total{deadline="age"}`, 1)
+	f(`grpc_stream_lifetime_seconds_count{end="deadline"}`, 1)
+	f("grpc_streams_opened_total", 2)
+	f(`grpc_calls_in_flight{kind="stream"}`, 0)
+
+	slow := srv.Dial()
+	if _, err := io.WriteString(slow, "POST "+getMetric+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	f(`vitals_deadlines_expired_total{deadline="read"}`, 1)
+	f(`grpc_calls_in_flight{kind="unary"}`, 0)
+	for i, c := range []*http.Client{srv.HTTP1(), srv.HTTP2()} {
+		send(t, c, http.MethodPost, srv.URL+"/made.Up/Method", "{}", asJSON)
+		send(t, c, http.MethodPost, srv.URL+"/jsonrpc", `{"jsonrpc":"2.0","id":1,"method":"made_up"}`, asJSON)
+		f(`grpc_requests_total{code="unimplemented",method="unknown",protocol="connect",service="unknown"}`, float64(i+1))
+		f(`grpc_requests_total{code="unimplemented",method="unknown",protocol="`+jsonrpc.Protocol+`",service="unknown"}`, float64(i+1))
+	}
+}
+
+// Streams that were cut because their caller did not read count as such.
+func TestMetricsOfSlowReaders(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{SendTimeout: sendTimeout})
+	peer := newRawPeer(t, srv, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	peer.request(1, streamMetrics, "application/grpc", "\x00\x00\x00\x00\x00")
+	peer.wantReset(1)
+	servertest.Eventually(t, "it is counted", func() bool {
+		series := scrape(t, srv)
+		return series[`vitals_deadlines_expired_total{deadline="send"}`] == "1" && series[`grpc_stream_lifetime_seconds_count{end="slow"}`] == "1"
+	})
+}
+
+// The log grows no faster than a bound, however many calls fail.
+func TestLogIsBounded(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	start := time.Now()
+	var callers errgroup.Group
+	const each = 500
+	for range 4 {
+		c := srv.Client(servertest.Connections()[4]).Monitoring()
+		callers.Go(func() error {
+			for range each {
+				if _, err := c.CheckHealth(t.Context(), &monitoringpb.HealthRequest{Service: "nothing"}); err == nil {
+					return errors.New("an unknown service is known")
+				}
+			}
+			return nil
+		})
+	}
+	if err := callers.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	seconds := int(time.Since(start)/time.Second) + 2
+	written := len(srv.Log.Lines("msg=call", "code=not_found"))
+	if written > seconds*loglimit.PerSecond {
+		t.Errorf("%d records in %d seconds", written, seconds)
+	}
+	servertest.Eventually(t, "it is told how many were left out", func() bool {
+		sum := written
+		for _, line := range srv.Log.Lines("left out", "of=call") {
+			_, n, _ := strings.Cut(line, "records=")
+			left, err := strconv.Atoi(strings.TrimSpace(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += left
+		}
+		return sum == 4*each
+	})
 }
 
 func TestStreamsOpen(t *testing.T) {

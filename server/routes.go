@@ -42,7 +42,7 @@ func (s *Server) routes() (http.Handler, error) {
 	calls := connect.NewServer(
 		interceptor.RequestID,
 		interceptor.Log(s.opts.Logger),
-		interceptor.NewMetrics(s.metrics).Intercept,
+		s.calls.Intercept,
 		interceptor.Recovery(s.opts.Logger),
 		rpc.Errors,
 		s.guard.Intercept,
@@ -75,7 +75,7 @@ func (s *Server) routes() (http.Handler, error) {
 	xmlRPC = s.guard.Named(readInTime(xmlRPC, s.opts.ReadTimeout))
 	mux.Handle("/jsonrpc", jsonRPC)
 	mux.Handle("/RPC2", xmlRPC)
-	other := otherwise(s.opts.Page) // the page is the same for everyone; what it shows comes by calls
+	other := otherwise(s.opts.Page, s.calls.Unknown) // the page is the same for everyone; what it shows comes by calls
 	mux.Handle("POST /{$}", byType(jsonRPC, xmlRPC, other))
 	mux.Handle("/", other)
 
@@ -119,8 +119,8 @@ func (s *Server) byName(calls *connect.Server) (jsonRPC, xmlRPC http.Handler, er
 		return nil, nil, err
 	}
 	limit := s.opts.MaxMessageBytes
-	jsonRPC, err = jsonrpc.New(jsonrpc.Options{Methods: methods, MaxMessageBytes: limit, Title: "Vitals", Version: s.opts.Version, MayDescribe: s.guard.MayDescribe})
-	return jsonRPC, xmlrpc.New(xmlrpc.Options{Methods: methods, MaxMessageBytes: limit, MayDescribe: s.guard.MayDescribe}), err
+	jsonRPC, err = jsonrpc.New(jsonrpc.Options{Methods: methods, MaxMessageBytes: limit, Title: "Vitals", Version: s.opts.Version, MayDescribe: s.guard.MayDescribe, Unknown: s.calls.Unknown})
+	return jsonRPC, xmlrpc.New(xmlrpc.Options{Methods: methods, MaxMessageBytes: limit, MayDescribe: s.guard.MayDescribe, Unknown: s.calls.Unknown}), err
 }
 
 // byType takes calls at the root, where clients of older protocols send them, by
@@ -189,11 +189,12 @@ func (p procedures) Handle(pattern string, handler http.Handler) {
 const longestPath = 200
 
 // otherwise answers a call of a service that there is not in the caller's own
-// protocol, and gives all else to the page.
-func otherwise(page http.Handler) http.Handler {
+// protocol, counts it, and gives all else to the page.
+func otherwise(page http.Handler, count func(protocol string)) http.Handler {
 	errorWriter := connecthttp.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && errorWriter.IsSupported(r) {
+			count(protocolOf(r))
 			path := r.URL.Path[:min(len(r.URL.Path), longestPath)]
 			err := connect.Errorf(connect.CodeUnimplemented, "there is no procedure %s here; reflection lists what there is (grpcurl -plaintext %s list)", path, r.Host)
 			_ = errorWriter.Write(nowhere{w}, r, err) // an error means that the caller is gone
@@ -201,6 +202,18 @@ func otherwise(page http.Handler) http.Handler {
 		}
 		page.ServeHTTP(w, r)
 	})
+}
+
+// protocolOf is the protocol of a call that Connect's error writer can answer.
+func protocolOf(r *http.Request) string {
+	switch contentType := r.Header.Get("Content-Type"); {
+	case strings.HasPrefix(contentType, "application/grpc-web"):
+		return connect.ProtocolNameGRPCWeb
+	case strings.HasPrefix(contentType, "application/grpc"):
+		return connect.ProtocolNameGRPC
+	default:
+		return connect.ProtocolNameConnect
+	}
 }
 
 // nowhere answers 404 where Connect's table of codes says 501: it is the address

@@ -27,6 +27,7 @@ import (
 	"github.com/vitals-rpc/vitals/server/interceptor"
 	"github.com/vitals-rpc/vitals/server/listen"
 	"github.com/vitals-rpc/vitals/server/live"
+	"github.com/vitals-rpc/vitals/server/loglimit"
 	"github.com/vitals-rpc/vitals/server/peer"
 	"github.com/vitals-rpc/vitals/server/store"
 )
@@ -55,7 +56,8 @@ type Options struct {
 	Hostname string
 	// Version is what the server says of itself. Default: "dev".
 	Version string
-	// Logger receives the server's records. Default: slog.Default().
+	// Logger receives the server's records, of each kind no more than a hundred a
+	// second; see package loglimit. Default: slog.Default().
 	Logger *slog.Logger
 	// Page answers all that is no other route. Default: 404.
 	Page http.Handler
@@ -144,6 +146,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	o.Logger = slog.New(loglimit.New(o.Logger.Handler(), account.AuditMessage))
 	if o.Page == nil {
 		o.Page = http.NotFoundHandler()
 	}
@@ -179,8 +182,11 @@ type Server struct {
 	streams   *interceptor.Streams
 	admission *interceptor.Admission
 	metrics   *prometheus.Registry
-	handler   http.Handler
-	guard     *access.Guard
+	calls     *interceptor.Metrics
+	// http2Errors are by name.
+	http2Errors *prometheus.CounterVec
+	handler     http.Handler
+	guard       *access.Guard
 	// connections are those of the listeners that are served on; nil before.
 	connections atomic.Pointer[[]*listen.Connections]
 
@@ -217,6 +223,7 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 		History: s.store, Live: s.hub, Fleet: s.fleet, Logger: opts.Logger,
 		MaxHosts: opts.MaxHosts, MaxSeriesPerHost: opts.MaxSeriesPerHost, MaxRate: opts.MaxSampleRate,
 	})
+	s.calls = interceptor.NewMetrics(s.metrics)
 	s.registerMetrics()
 	s.registerHealth()
 	if s.handler, err = s.routes(); err != nil {

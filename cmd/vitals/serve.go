@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,8 +13,10 @@ import (
 	"github.com/vitals-rpc/vitals/agent/collect"
 	"github.com/vitals-rpc/vitals/metric"
 	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/admission"
 	"github.com/vitals-rpc/vitals/server/ingest"
+	"github.com/vitals-rpc/vitals/server/loglimit"
 	"github.com/vitals-rpc/vitals/server/rpc"
 	"github.com/vitals-rpc/vitals/web"
 )
@@ -99,6 +102,7 @@ func runServe(ctx context.Context, c serveConfig, stdout, stderr io.Writer) erro
 	if err != nil {
 		return usageError{err}
 	}
+	log = slog.New(loglimit.New(log.Handler(), account.AuditMessage)) // for all that serves
 	c.options.Logger = log
 	c.options.Version = version()
 	c.options.Page = web.Handler()

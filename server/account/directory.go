@@ -202,8 +202,11 @@ func (d *Directory) did(ctx context.Context, event Event, err error) error {
 	return nil
 }
 
+// AuditMessage is the message of the log's records of who did what.
+const AuditMessage = "audit"
+
 func (d *Directory) log(ctx context.Context, e Event) {
-	d.opts.Logger.InfoContext(ctx, "audit", "actor", e.Actor, "action", e.Action, "target", e.Target, "detail", e.Detail, "peer", e.Peer)
+	d.opts.Logger.InfoContext(ctx, AuditMessage, "actor", e.Actor, "action", e.Action, "target", e.Target, "detail", e.Detail, "peer", e.Peer)
 }
 
 // storeError keeps what the caller may know and logs the rest.

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -359,6 +360,15 @@ func (w *responseWriter) SetWriteDeadline(t time.Time) error {
 // StallTimeout is how long the response waits for a client that opens no window,
 // before the stream is reset; zero without such a limit.
 func (w *responseWriter) StallTimeout() time.Duration { return w.c.cfg.stallTimeout }
+
+// Stalled says whether the stream was reset, or its connection cut, because of that
+// limit.
+func (w *responseWriter) Stalled() bool {
+	st := (*stream)(w)
+	st.c.mu.Lock()
+	defer st.c.mu.Unlock()
+	return errors.Is(st.err, errStalled)
+}
 
 // EnableFullDuplex is for http.ResponseController; a stream always is.
 func (w *responseWriter) EnableFullDuplex() error { return nil }

@@ -19,6 +19,8 @@ type Streams struct {
 	limit  int64
 	maxAge time.Duration
 	open   atomic.Int64
+	// refused are those beyond the limit.
+	refused atomic.Int64
 
 	mu      sync.Mutex
 	stopped error
@@ -33,6 +35,9 @@ func NewStreams(limit int, maxAge time.Duration) *Streams {
 
 // Open returns how many streaming calls run.
 func (s *Streams) Open() int { return int(s.open.Load()) }
+
+// Refused returns how many were refused because of the limit.
+func (s *Streams) Refused() int64 { return s.refused.Load() }
 
 // Stop ends every streaming call with reason as the cause of its context, and
 // refuses later ones with it.
@@ -53,6 +58,7 @@ func (s *Streams) Intercept(next connect.ServerFunc) connect.ServerFunc {
 		}
 		defer s.open.Add(-1)
 		if s.open.Add(1) > s.limit {
+			s.refused.Add(1)
 			return connect.Errorf(connect.CodeResourceExhausted, "the server has its limit of %d streams open; try again later, or ask for several series over one stream", s.limit)
 		}
 		ctx, expire := context.WithTimeoutCause(ctx, s.maxAge, ErrStreamAge)

@@ -32,6 +32,8 @@ type Options struct {
 	// MayDescribe returns why the caller may not learn what can be called, or nil.
 	// Default: everyone may.
 	MayDescribe func(context.Context) error
+	// Unknown is told of each call of a method that there is not. Default: nobody.
+	Unknown func(protocol string)
 }
 
 // Handler answers calls. Make one with [New].
@@ -131,6 +133,9 @@ func (h *Handler) call(ctx context.Context, caller *transport.Caller, request Re
 	}
 	method, err := h.opts.Methods.Find(request.Method)
 	if err != nil {
+		if h.opts.Unknown != nil {
+			h.opts.Unknown(Protocol)
+		}
 		return nil, notFound(err)
 	}
 	message, err := caller.Call(ctx, method, request.Params)

@@ -21,7 +21,17 @@ type Hub struct {
 	mu    sync.RWMutex
 	hosts map[string]*host
 	subs  map[*Subscription]struct{}
+
+	dropped, overflows atomic.Int64
 }
+
+// Dropped returns how many samples subscriptions have lost because their readers
+// were behind.
+func (h *Hub) Dropped() int64 { return h.dropped.Load() }
+
+// Overflows returns how often that began: a reader that is behind for long counts
+// again each time that it has read.
+func (h *Hub) Overflows() int64 { return h.overflows.Load() }
 
 // NewHub returns an empty hub.
 func NewHub() *Hub {

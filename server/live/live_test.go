@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -205,4 +206,40 @@ func TestConcurrently(t *testing.T) {
 	time.AfterFunc(20*time.Second, stop)
 	readers.Wait()
 	stop()
+}
+
+func TestLossIsCounted(t *testing.T) {
+	hub := live.NewHub()
+	sub := hub.Subscribe()
+	defer sub.Close()
+	round := make([]metric.Sample, 1<<14)
+	for i := range round {
+		round[i] = metric.Sample{Series: metric.NewSeries("cpu", "web-1", metric.NewLabels("n", strconv.Itoa(i)))}
+	}
+	publish := func(rounds int) {
+		for range rounds {
+			for i := range round {
+				round[i].Time++
+			}
+			hub.Publish(round)
+		}
+	}
+	var samples []metric.Sample
+	f := func(rounds, wantOverflows int) {
+		t.Helper()
+		before := hub.Dropped()
+		publish(rounds)
+		var dropped int
+		var err error
+		if samples, dropped, err = sub.Next(t.Context(), samples[:0]); err != nil {
+			t.Fatal(err)
+		}
+		if got := hub.Dropped() - before; got != int64(dropped) || hub.Overflows() != int64(wantOverflows) {
+			t.Errorf("%d rounds: %d samples are counted as lost where the reader was told %d; %d overflows, want %d", rounds, got, dropped, hub.Overflows(), wantOverflows)
+		}
+	}
+	f(2, 0)
+	f(6, 1) // more than waits
+	f(2, 1)
+	f(9, 2)
 }

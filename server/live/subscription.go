@@ -83,7 +83,7 @@ func (s *Subscription) push(samples []metric.Sample) {
 	s.mu.Lock()
 	s.queue = append(s.queue, queued{samples, now})
 	s.samples += len(samples)
-	stale := 0
+	stale, before := 0, s.dropped
 	for _, q := range s.queue[:len(s.queue)-1] {
 		if s.samples <= queueSamples && now.Sub(q.at) <= queueAge {
 			break
@@ -93,6 +93,12 @@ func (s *Subscription) push(samples []metric.Sample) {
 		stale++
 	}
 	s.queue = slices.Delete(s.queue, 0, stale)
+	if lost := s.dropped - before; lost > 0 {
+		s.hub.dropped.Add(int64(lost))
+		if before == 0 {
+			s.hub.overflows.Add(1)
+		}
+	}
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:

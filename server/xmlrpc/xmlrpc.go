@@ -31,6 +31,8 @@ type Options struct {
 	// MayDescribe returns why the caller may not learn what can be called, or nil.
 	// Default: everyone may.
 	MayDescribe func(context.Context) error
+	// Unknown is told of each call of a method that there is not. Default: nobody.
+	Unknown func(protocol string)
 }
 
 func (o *Options) mayDescribe(ctx context.Context) error {
@@ -105,6 +107,9 @@ func (h *Handler) call(ctx context.Context, caller *transport.Caller, call Call,
 	}
 	method, err := h.opts.Methods.Find(call.Method)
 	if err != nil {
+		if h.opts.Unknown != nil {
+			h.opts.Unknown(Protocol)
+		}
 		return connect.NewError(connect.CodeUnimplemented, err.Error())
 	}
 	response, err := caller.Call(ctx, method, params(call.Params))
