@@ -219,6 +219,25 @@ func TestClosedWindow(t *testing.T) {
 	})
 }
 
+// A slow reader is no stalled one, even if it has opened its windows for good and
+// says nothing more.
+func TestSlowReaderIsServed(t *testing.T) {
+	s := start(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(make([]byte, 256<<20)) // one write that lasts
+	}, func(_ *http.Server, o *h2.Options) { o.StallTimeout = 400 * time.Millisecond })
+	p := s.dial(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30})
+	p.ok(p.framer.WriteWindowUpdate(0, 1<<30))
+	p.head(1, true, "GET", "/")
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+		f, err := p.next()
+		p.ok(err)
+		if r, ok := f.(*http2.RSTStreamFrame); ok {
+			t.Fatalf("a reader that is only slow was reset: %s", r.ErrCode)
+		}
+		time.Sleep(time.Millisecond) // 16 KiB each
+	}
+}
+
 // A peer that asks for much and reads nothing at all holds one buffer and one
 // handler, and not for long.
 func TestUnreadSocket(t *testing.T) {

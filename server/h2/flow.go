@@ -113,7 +113,7 @@ func (c *conn) pump() {
 			continue // its stream has ended
 		}
 		st.pending = c.send(st, st.pending, quantum)
-		st.stalled = c.lastRead
+		st.stalled = now() // not lastRead: a peer with large windows may say nothing for long
 		if len(st.pending) == 0 {
 			st.sent()
 		} else if st.sendWindow > 0 {
