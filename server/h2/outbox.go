@@ -19,8 +19,9 @@ type outbox struct {
 	lastStream uint32
 
 	hpack     *hpack.Encoder
-	frameSize int // the largest frame that the peer takes
-	replies   int // answers in it that the peer has asked for
+	resized   bool // the table's new size has yet to be told, before the next block's first field
+	frameSize int  // the largest frame that the peer takes
+	replies   int  // answers in it that the peer has asked for
 }
 
 func (o *outbox) init() {
@@ -147,7 +148,12 @@ func (o *outbox) headers(stream uint32, end bool, emit func(*outbox)) {
 // return are kept in the table of both sides, values that are new each time are
 // not, and secrets are marked, so that no one on the way keeps them either.
 func (o *outbox) field(name, value string) {
-	switch handlingOf(name) {
+	how := handlingOf(name)
+	if o.resized && how == literal {
+		how = indexed // the encoder tells it with the fields that it writes
+	}
+	o.resized = false
+	switch how {
 	case indexed:
 		_ = o.hpack.WriteField(hpack.HeaderField{Name: name, Value: value}) // blockWriter cannot fail
 	case secret:

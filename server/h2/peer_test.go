@@ -87,6 +87,9 @@ func (p *peer) next() (http2.Frame, error) {
 		if _, err := p.decoder.Write(h.HeaderBlockFragment()); err != nil {
 			return nil, err
 		}
+		if err := p.decoder.Close(); err != nil { // none of our blocks is longer than a frame
+			return nil, err
+		}
 	}
 	return f, err
 }

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"github.com/vitals-rpc/vitals/server/h2"
 )
 
@@ -408,5 +410,31 @@ func TestHeaderTooLarge(t *testing.T) {
 	p.head(3, true, "GET", "/") // HPACK's state is still in step
 	if got := p.status(3); got != "200" {
 		t.Errorf("status %s", got)
+	}
+}
+
+// A new size of the table has to be told before the first field of a block, even
+// if that is one that is not kept in it.
+func TestTableSizeBeforeTrailers(t *testing.T) {
+	told := make(chan struct{})
+	s := start(t, func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-told
+		for _, name := range []string{"X-One", "X-Two", "X-Three", "Grpc-Status"} { // sent in any order
+			w.Header().Set(http.TrailerPrefix+name, "0")
+		}
+	})
+	for range 8 {
+		p := s.dial()
+		p.head(1, true, "GET", "/")
+		p.status(1)
+		p.ok(p.framer.WriteSettings(http2.Setting{ID: http2.SettingHeaderTableSize, Val: 100}))
+		p.until("the settings' answer", func(f http2.Frame) bool { s, ok := f.(*http2.SettingsFrame); return ok && s.IsAck() })
+		told <- struct{}{}
+		p.until("the trailers", func(f http2.Frame) bool { _, ok := f.(*http2.HeadersFrame); return ok })
+		if p.field("grpc-status") != "0" {
+			t.Errorf("%v", p.fields)
+		}
+		_ = p.conn.Close()
 	}
 }

@@ -27,6 +27,7 @@ func (c *conn) onSetting(s http2.Setting) error {
 	switch s.ID {
 	case http2.SettingHeaderTableSize:
 		c.out.hpack.SetMaxDynamicTableSize(s.Val) // up to encodeTableSize
+		c.out.resized = true
 	case http2.SettingMaxFrameSize:
 		c.out.frameSize = int(min(s.Val, highWater)) // a larger one would only keep others waiting
 	case http2.SettingInitialWindowSize:
