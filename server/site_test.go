@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -255,5 +257,48 @@ func TestHealthTellsStrangersLittle(t *testing.T) {
 	}
 	if account.CallerFrom(t.Context()).Role != account.Anyone {
 		t.Error("a context of no call has a role")
+	}
+}
+
+func TestProfilesAreForThisMachine(t *testing.T) {
+	srv := servertest.NewServer(t, server.Options{})
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- srv.RunDebug(ctx, l) }()
+	f := func(want int, host string, header ...string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.Addr().String()+"/debug/pprof/cmdline", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		for _, line := range header {
+			name, value, _ := strings.Cut(line, ": ")
+			req.Header.Set(name, value)
+		}
+		res, err := srv.HTTP1().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("as %q with %q: %d, want %d", host, header, res.StatusCode, want)
+		}
+	}
+	f(200, "localhost")
+	f(403, "evil.test")
+	f(403, "evil.test", "Authorization: Bearer x")
+	f(403, "localhost", "Sec-Fetch-Site: cross-site")
+	f(403, "localhost", "Origin: https://evil.test")
+	if got := send(t, srv.HTTP1(), http.MethodGet, srv.URL+"/debug/pprof/", ""); got.status != http.StatusNotFound {
+		t.Errorf("the server's own port has profiles: %d", got.status)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

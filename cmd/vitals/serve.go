@@ -140,6 +140,7 @@ func runServe(ctx context.Context, c serveConfig, stdout, stderr io.Writer) erro
 	group.Go(func() error { return srv.Run(ctx, door.listeners...) })
 	group.Go(func() error { door.watch(ctx); return nil })
 	for _, l := range debug {
+		log.Info("profiles are served", "address", l.Addr().String())
 		group.Go(func() error { return srv.RunDebug(ctx, l) })
 	}
 	door.announce(stderr, log, srv.Hostname())
