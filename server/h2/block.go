@@ -224,9 +224,9 @@ func (c *conn) onBlock(h *head) (*stream, error) {
 	if d.depend {
 		return nil, streamError{d.stream, http2.ErrCodeProtocol, "a stream depends on itself"}
 	}
-	if len(c.streams) >= c.cfg.maxStreams || c.running >= c.cfg.maxStreams {
-		// The second happens without a mistake of the peer's, when streams were
-		// reset whose handlers have not noticed yet.
+	if len(c.streams) >= c.cfg.maxStreams || c.running >= 2*c.cfg.maxStreams {
+		// Handlers of streams that have ended may not have returned yet: a client
+		// that replaces all of its streams at once makes no mistake.
 		return nil, streamError{d.stream, http2.ErrCodeRefusedStream, "more streams than SETTINGS_MAX_CONCURRENT_STREAMS"}
 	}
 	if !h.large {
