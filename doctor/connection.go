@@ -21,6 +21,9 @@ const certificateWarning = 14 * 24 * time.Hour
 func (x *examination) connection() bool {
 	ctx, cancel := context.WithTimeout(x.ctx, x.Timeout)
 	defer cancel()
+	if x.socket != "" {
+		return x.reach(ctx, "unix", "socket")
+	}
 	addresses, err := net.DefaultResolver.LookupHost(ctx, x.url.Hostname())
 	if err != nil {
 		x.add(Check{Group: "connection", Name: "address", Outcome: Fails,
@@ -28,18 +31,18 @@ func (x *examination) connection() bool {
 		return false
 	}
 	x.add(Check{Group: "connection", Name: "address", Outcome: Works, Detail: strings.Join(addresses, ", ")})
-	return x.reach(ctx) && (!x.secure() || x.handshake(ctx))
+	return x.reach(ctx, "tcp", "tcp") && (!x.secure() || x.handshake(ctx))
 }
 
-// reach opens a connection and closes it.
-func (x *examination) reach(ctx context.Context) bool {
+// reach opens a connection and closes it; name is the check's.
+func (x *examination) reach(ctx context.Context, network, name string) bool {
 	start := time.Now()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", x.hostPort())
+	conn, err := new(net.Dialer).DialContext(ctx, network, x.hostPort())
 	if err != nil {
-		x.add(Check{Group: "connection", Name: "tcp", Outcome: Fails, Detail: explain(err, nil, x)})
+		x.add(Check{Group: "connection", Name: name, Outcome: Fails, Detail: explain(err, nil, x)})
 		return false
 	}
-	x.add(Check{Group: "connection", Name: "tcp", Outcome: Works, Detail: conn.RemoteAddr().String(), Milliseconds: milliseconds(time.Since(start))})
+	x.add(Check{Group: "connection", Name: name, Outcome: Works, Detail: conn.RemoteAddr().String(), Milliseconds: milliseconds(time.Since(start))})
 	return conn.Close() == nil
 }
 
@@ -112,8 +115,12 @@ func (x *examination) tlsConfig(protocols ...string) *tls.Config {
 	return config
 }
 
-// hostPort is the target's address, with the scheme's port where it names none.
+// hostPort is the target's address, with the scheme's port where it names none, or
+// the path of its socket.
 func (x *examination) hostPort() string {
+	if x.socket != "" {
+		return x.socket
+	}
 	port := x.url.Port()
 	switch {
 	case port != "":

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -23,7 +24,7 @@ const (
 // Options says what to examine. Only Target is needed.
 type Options struct {
 	// Target is the server's URL: http or https, and a path where it is mounted
-	// below one.
+	// below one; or a unix socket, such as unix:/run/vitals.sock.
 	Target string
 	// TLS is how an https server is trusted, and the client's certificate.
 	// Default: the system's roots.
@@ -95,6 +96,7 @@ type examination struct {
 	Options
 	ctx    context.Context //nolint:containedctx // it lives as long as its run
 	url    *url.URL
+	socket string // the unix socket's path, if the target is one
 	report Report
 }
 
@@ -102,6 +104,11 @@ type examination struct {
 // also that nothing is there, is in the report; the error is of a Target that is
 // no URL.
 func Run(ctx context.Context, options Options) (*Report, error) {
+	report := Report{Target: options.Target}
+	var socket string
+	if path, ok := strings.CutPrefix(options.Target, "unix:"); ok && path != "" {
+		socket, options.Target = path, "http://localhost" // what HTTP asks for there
+	}
 	target, err := url.Parse(options.Target)
 	if err != nil || target.Host == "" {
 		return nil, fmt.Errorf("%q is no URL such as https://vitals.example.com", options.Target)
@@ -112,7 +119,7 @@ func Run(ctx context.Context, options Options) (*Report, error) {
 	if options.Hold == 0 {
 		options.Hold = DefaultHold
 	}
-	x := &examination{Options: options, ctx: ctx, url: target, report: Report{Target: options.Target}}
+	x := &examination{Options: options, ctx: ctx, url: target, socket: socket, report: report}
 	if x.connection() {
 		transports := x.calls(x.transports())
 		x.messages(transports)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,28 @@ func TestHealthy(t *testing.T) {
 	want(t, find(t, r, "messages", "size", "", ""), doctor.Works, "4 MiB passes", "8 MiB does not", "resource_exhausted")
 	if n := len(find(t, r, "streams", "hold", "", "")); n != 2 {
 		t.Errorf("%d streams held, want one a transport", n)
+	}
+}
+
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "vitals.sock")
+	target := "unix:" + path
+	r := examine(t, target, -1)
+	want(t, find(t, r, "connection", "socket", "", ""), doctor.Fails, "there is no socket "+path, "--listen "+target)
+	if r.Healthy() {
+		t.Errorf("%+v", r)
+	}
+	srv := servertest.NewServerOn(t, server.Options{}, listen.Options{Addresses: []string{target}})
+	srv.Seed()
+	r = examine(t, target, -1)
+	if !r.Healthy() || r.Target != target {
+		t.Errorf("%+v", r)
+	}
+	want(t, find(t, r, "connection", "socket", "", ""), doctor.Works)
+	want(t, find(t, r, "calls", "bidi stream", "gRPC", "HTTP/2"), doctor.Works)
+	want(t, find(t, r, "calls", "unary", "XML-RPC", "HTTP/1.1"), doctor.Works)
+	if _, err := doctor.Run(t.Context(), doctor.Options{Target: "unix:"}); err == nil {
+		t.Error("a socket without a path is examined")
 	}
 }
 

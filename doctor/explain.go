@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"strings"
@@ -30,6 +31,10 @@ func byConnection(err error, _ *transport, x *examination) string {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Sprintf("nothing listens at %s: is 'vitals serve' running there, and this its port?", x.hostPort())
+	case x.socket != "" && errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf("there is no socket %s: is 'vitals serve --listen unix:%s' running?", x.socket, x.socket)
+	case x.socket != "" && errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("this user may not open the socket %s: let the group do so with vitals serve --socket-mode 0660, and be in it", x.socket)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return fmt.Sprintf("there is no way from here to %s: %v", x.hostPort(), err)
 	case errors.As(err, &timeout) && timeout.Timeout() && connect.CodeOf(err) != connect.CodeDeadlineExceeded:

@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -53,6 +55,11 @@ func (x *examination) overTCP(name string) *transport {
 		protocols.SetUnencryptedHTTP2(true)
 	}
 	over := &http.Transport{Protocols: protocols, TLSHandshakeTimeout: x.Timeout, IdleConnTimeout: time.Minute}
+	if x.socket != "" {
+		over.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", x.socket)
+		}
+	}
 	if x.secure() {
 		over.TLSClientConfig = x.tlsConfig(alpn)
 	}

@@ -39,6 +39,7 @@ Exits with 0 when all that should work does, with 1 when something does not.`,
 		Example: `  vitals doctor
   vitals doctor https://vitals.example.com --hold 2m
   vitals doctor https://10.0.0.5:50051 --tls-fingerprint sha256:...
+  vitals doctor unix:/run/vitals.sock
   vitals doctor -o json | jq '.checks[] | select(.outcome == "fails")'`,
 		Args: usage(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,7 +50,7 @@ Exits with 0 when all that should work does, with 1 when something does not.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&c.server, "server", "http://localhost:50051", "`URL` of the server, if it is not the argument")
+	f.StringVar(&c.server, "server", "http://localhost:50051", "`URL` of the server, or unix:/path of its socket, if it is not the argument")
 	f.StringVarP(&c.output, "output", "o", "table", "`format` of the output: table or json")
 	f.DurationVar(&c.timeout, "timeout", doctor.DefaultTimeout, "how long a call may take")
 	f.DurationVar(&c.hold, "hold", doctor.DefaultHold, "how long a stream is held open in silence; 0: not at all")
