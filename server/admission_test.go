@@ -97,6 +97,16 @@ func TestRetryAfterHeader(t *testing.T) {
 	if gauge(t, srv, `vitals_admission_refused_total{bound="calls"}`) < 2 {
 		t.Error("never refused")
 	}
+	plain := &http.Client{Transport: elsewhere(t, "127.0.0.3", false)}
+	for i := 0; ; i++ {
+		got := send(t, plain, http.MethodGet, srv.URL+"/healthz", "")
+		if got.status == http.StatusTooManyRequests && got.header.Get("Retry-After") == "1" && strings.Contains(got.body, "try again") {
+			break
+		}
+		if got.status != http.StatusOK || i == 100 {
+			t.Fatalf("a plain route: %d %v %s", got.status, got.header, got.body)
+		}
+	}
 }
 
 func TestTooManyStreams(t *testing.T) {

@@ -60,7 +60,7 @@ func (s *Server) routes() (http.Handler, error) {
 		connecthttp.WithReadMaxBytes(s.opts.MaxMessageBytes), connecthttp.WithCompressors(&compress.Gzip{}),
 		connecthttp.WithCodecs(stableProto(), connectproto.NewJSONCodec()))
 	plain := func(pattern string, role account.Role, handler http.Handler) {
-		mux.Handle(pattern, s.guard.Require(role, handler))
+		mux.Handle(pattern, s.guard.Require(role, s.admission.Handler(handler)))
 	}
 	plain("GET /metrics", account.Viewer, promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
 	plain("GET /healthz", account.Anyone, http.HandlerFunc(serveAlive))

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"net/http"
+	"strconv"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -22,6 +25,27 @@ type Admission struct {
 	// ReadTimeout is how long the one message of a call may take to arrive; the
 	// next one of a client's stream has ten times that.
 	ReadTimeout time.Duration
+}
+
+// Handler puts the requests of a plain route past the same gate: what it refuses
+// is answered with 429 and when to come back.
+func (a *Admission) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := a.Gate.Arrive(a.Caller(r.Context()))
+		done := func() {}
+		if err == nil {
+			done, err = a.Gate.Work(r.Context())
+		}
+		if err != nil {
+			if refused, ok := errors.AsType[*admission.RefusedError](err); ok {
+				w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(refused.RetryAfter.Seconds()))))
+			}
+			http.Error(w, err.Error(), http.StatusTooManyRequests)
+			return
+		}
+		defer done()
+		next.ServeHTTP(w, r)
+	})
 }
 
 // streamPatience is how many times longer a stream's next message may take.
