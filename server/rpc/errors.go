@@ -28,6 +28,9 @@ import (
 func Errors(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		err := next(ctx, spec, stream)
+		if err != nil && hasLeft(err) {
+			return connect.NewError(connect.CodeCanceled, "the caller has left").WithCause(err)
+		}
 		code, ok := codeOf(err)
 		if !ok {
 			return err
