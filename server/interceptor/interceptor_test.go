@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -201,5 +202,26 @@ func TestStreamAge(t *testing.T) {
 	})(t.Context(), connect.Spec{StreamType: connect.StreamTypeServer, Schema: "any"}, nil)
 	if !errors.Is(err, interceptor.ErrStreamAge) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestStopTellsWhy stops a stream in the middle of something that knows no more
+// than that its context has ended.
+func TestStopTellsWhy(t *testing.T) {
+	reason := errors.New("the server is stopping")
+	s := interceptor.NewStreams(1, time.Minute)
+	running := make(chan struct{})
+	handler := s.Intercept(func(ctx context.Context, _ connect.Spec, _ connect.ServerStream) error {
+		close(running)
+		<-ctx.Done()
+		return fmt.Errorf("storing: %w", ctx.Err())
+	})
+	go func() {
+		<-running
+		s.Stop(reason)
+	}()
+	spec := connect.Spec{StreamType: connect.StreamTypeClient, Schema: "any"}
+	if err := handler(t.Context(), spec, nil); !errors.Is(err, reason) {
+		t.Errorf("the stream ended with %v, want %v", err, reason)
 	}
 }

@@ -73,8 +73,19 @@ func (s *Streams) Intercept(next connect.ServerFunc) connect.ServerFunc {
 			// Buffering proxies hold a stream's messages back unless told.
 			info.ResponseHeader().Set("X-Accel-Buffering", "no")
 		}
-		return next(ctx, spec, stream)
+		return reasonOf(ctx, next(ctx, spec, stream))
 	}
+}
+
+// reasonOf is why a stream has ended: where something in it, such as a write to the
+// store, saw no more than that its context had, the cause of that.
+func reasonOf(ctx context.Context, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+	}
+	return err
 }
 
 func (s *Streams) track(cancel *context.CancelCauseFunc) error {
