@@ -3,6 +3,7 @@ module github.com/vitals-rpc/vitals/bench
 go 1.26.0
 
 require (
+	connectrpc.com/connect/v2 v2.0.2
 	github.com/klauspost/compress v1.20.3
 	github.com/prometheus/prometheus v0.315.0
 	github.com/vitals-rpc/vitals v0.0.0
@@ -22,7 +23,6 @@ require (
 	cloud.google.com/go/auth/oauth2adapt v0.2.8 // indirect
 	cloud.google.com/go/compute/metadata v0.9.0 // indirect
 	connectrpc.com/connect v1.21.0 // indirect
-	connectrpc.com/connect/v2 v2.0.2 // indirect
 	connectrpc.com/cors v0.1.0 // indirect
 	connectrpc.com/validate v0.9.0 // indirect
 	github.com/Azure/azure-sdk-for-go/sdk/azcore v1.23.1 // indirect
