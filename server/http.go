@@ -308,10 +308,14 @@ func (w *explainWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // mostTakenIn is how much of a body that nobody wanted is read all the same.
 const mostTakenIn = 256 << 20
 
+// takenAtOnce is how much of it has to come within [lateRead].
+const takenAtOnce = 16 << 10
+
 // takeIn reads and drops what a handler has left of an HTTP/2 body of a known
 // length, as of one that is too large or of a procedure that there is not. Curl
 // and others whose upload is cut short give up without reading the answer, which
-// says why. In HTTP/1.1 net/http does it.
+// says why. Who has stopped sending is not waited for. In HTTP/1.1 net/http does
+// it.
 func takeIn(next http.Handler, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 || r.ContentLength <= 0 {
@@ -324,8 +328,15 @@ func takeIn(next http.Handler, timeout time.Duration) http.Handler {
 		if body.ended.Load() {
 			return
 		}
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // HTTP/2 has them
-		_, _ = io.CopyN(io.Discard, body, mostTakenIn)                             // an error means that the caller is gone
+		control, end := http.NewResponseController(w), time.Now().Add(timeout)
+		for left := int64(mostTakenIn); left > 0 && time.Now().Before(end); {
+			_ = control.SetReadDeadline(time.Now().Add(lateRead)) // HTTP/2 has them
+			n, err := io.CopyN(io.Discard, body, takenAtOnce)
+			if err != nil {
+				return // that was all, or the caller is gone, or silent
+			}
+			left -= n
+		}
 	})
 }
 
