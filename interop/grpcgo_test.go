@@ -88,7 +88,7 @@ func TestGRPCGoStream(t *testing.T) {
 		}
 		times = append(times, res.GetTimestamp())
 	}
-	if took := time.Since(start); len(times) != 10 || took < 8*time.Second || took > 30*time.Second { // a busy machine may take its time
+	if took := time.Since(start); len(times) != 10 || took < 8*time.Second || took > 10500*time.Millisecond {
 		t.Errorf("%d samples in %v, want 10 in about 9 s", len(times), took)
 	}
 	for i := 1; i < len(times); i++ {
