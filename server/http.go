@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -54,6 +55,7 @@ func (s *Server) httpServer() *http.Server {
 	srv := &http.Server{
 		Handler:           announceHTTP3(s.handler),
 		BaseContext:       withListener,
+		ConnContext:       withOther,
 		Protocols:         protocols,
 		ReadHeaderTimeout: s.opts.ReadHeaderTimeout,
 		IdleTimeout:       s.opts.IdleTimeout,
@@ -69,7 +71,7 @@ func (s *Server) httpServer() *http.Server {
 		ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
 	if s.opts.HTTP2 == OwnHTTP2 {
-		if _, err := h2.Configure(srv, h2.Options{StallTimeout: s.opts.SendTimeout, MaxAge: s.opts.MaxConnectionAge}); err != nil {
+		if _, err := h2.Configure(srv, h2.Options{Direct: s.direct, StallTimeout: s.opts.SendTimeout, MaxAge: s.opts.MaxConnectionAge}); err != nil {
 			s.opts.Logger.Warn("HTTP/2 is served by net/http", "reason", err)
 		}
 	}
@@ -91,7 +93,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if b, ok := w.(stallBound); ok && b.StallTimeout() > 0 && b.StallTimeout() <= timeout {
-			next.ServeHTTP(w, r.WithContext(interceptor.WithReader(r.Context(), requestReader{w, b})))
+			next.ServeHTTP(w, r.WithContext(interceptor.WithReader(r.Context(), requestReader{b})))
 			return
 		}
 		dw := &deadlineWriter{ResponseWriter: w, control: http.NewResponseController(w), timeout: timeout}
@@ -103,7 +105,10 @@ func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 		dw.stalled = time.AfterFunc(timeout, dw.cut)
 		dw.stalled.Stop()
 		defer dw.end()
-		next.ServeHTTP(dw, r.WithContext(interceptor.WithReader(r.Context(), dw)))
+		ctx, cancel := context.WithCancelCause(interceptor.WithReader(r.Context(), dw))
+		defer cancel(nil)
+		dw.cancel = cancel
+		next.ServeHTTP(dw, r.WithContext(ctx))
 	})
 }
 
@@ -112,25 +117,18 @@ func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 type stallBound interface {
 	StallTimeout() time.Duration
 	Stalled() bool
+	SetReadTimeout(d time.Duration)
 }
 
 // requestReader is the [interceptor.Reader] of such a response, which bears to be
 // used late.
-type requestReader struct {
-	w        http.ResponseWriter
-	response stallBound // the same
-}
+type requestReader struct{ response stallBound }
 
 // Stalled says whether the response was cut because nobody read it.
 func (r requestReader) Stalled() bool { return r.response.Stalled() }
 
-func (r requestReader) LimitRead(d time.Duration, expired func()) (stop func()) {
-	timer := time.AfterFunc(d, func() {
-		expired()
-		_ = http.NewResponseController(r.w).SetReadDeadline(time.Unix(1, 0)) // there are deadlines in HTTP/2
-	})
-	return func() { timer.Stop() }
-}
+// SetReadTimeout implements [interceptor.Reader].
+func (r requestReader) SetReadTimeout(d time.Duration) { r.response.SetReadTimeout(d) }
 
 // readInTime bounds the time that a body may take to arrive which is read as a
 // whole, before an interceptor sees its call.
@@ -141,7 +139,8 @@ func readInTime(next http.Handler, timeout time.Duration) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		body := &timedBody{ReadCloser: r.Body, stop: reader.LimitRead(timeout, func() {})}
+		reader.SetReadTimeout(timeout)
+		body := &timedBody{ReadCloser: r.Body, reader: reader}
 		defer body.stop()
 		copied := *r // for net/http looks at the body of its own request
 		copied.Body = body
@@ -152,8 +151,10 @@ func readInTime(next http.Handler, timeout time.Duration) http.Handler {
 // timedBody stops the clock when it has been read.
 type timedBody struct {
 	io.ReadCloser
-	stop func()
+	reader interceptor.Reader
 }
+
+func (b *timedBody) stop() { b.reader.SetReadTimeout(0) }
 
 func (b *timedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
@@ -202,6 +203,9 @@ type deadlineWriter struct {
 	control *http.ResponseController
 	stalled *time.Timer
 	timeout time.Duration
+	// Of who reads the request.
+	slowRead *time.Timer
+	cancel   context.CancelCauseFunc
 
 	mu    sync.Mutex
 	ended bool // the handler has returned
@@ -235,17 +239,28 @@ func (w *deadlineWriter) end() {
 	_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout))
 }
 
-// LimitRead implements [interceptor.Reader], by a timer too.
-func (w *deadlineWriter) LimitRead(d time.Duration, expired func()) (stop func()) {
-	timer := time.AfterFunc(d, func() {
-		expired()
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if !w.ended {
-			_ = w.control.SetReadDeadline(time.Unix(1, 0)) // where none can be set there is no body that waits
-		}
-	})
-	return func() { timer.Stop() }
+// SetReadTimeout implements [interceptor.Reader], by a timer too.
+func (w *deadlineWriter) SetReadTimeout(d time.Duration) {
+	switch {
+	case d == 0 && w.slowRead != nil:
+		w.slowRead.Stop()
+	case d == 0:
+	case w.slowRead == nil:
+		w.slowRead = time.AfterFunc(d, func() { w.cutRead(d) })
+	default:
+		w.slowRead.Reset(d)
+	}
+}
+
+// cutRead fails the read that waits. In HTTP/1.1 that ends the request's context too,
+// which is told why before.
+func (w *deadlineWriter) cutRead(d time.Duration) {
+	w.cancel(&interceptor.SlowRequestError{Timeout: d})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.ended {
+		_ = w.control.SetReadDeadline(time.Unix(1, 0)) // where none can be set there is no body that waits
+	}
 }
 
 func (w *deadlineWriter) Write(p []byte) (int, error) {

@@ -57,8 +57,9 @@ func (s *Server) routes() (http.Handler, error) {
 
 	mux := http.NewServeMux()
 	connecthttp.Mount(procedures{mux}, calls,
-		connecthttp.WithReadMaxBytes(s.opts.MaxMessageBytes), connecthttp.WithCompressors(&compress.Gzip{}),
-		connecthttp.WithCodecs(stableProto(), connectproto.NewJSONCodec()))
+		connecthttp.WithReadMaxBytes(s.opts.MaxMessageBytes), connecthttp.WithCompressors(compressors()...),
+		connecthttp.WithCodecs(codecs()...))
+	s.direct = s.overGRPC(calls)
 	plain := func(pattern string, role account.Role, handler http.Handler) {
 		mux.Handle(pattern, s.guard.Require(role, s.admission.Handler(handler)))
 	}
@@ -138,12 +139,16 @@ func byType(jsonRPC, xmlRPC, other http.Handler) http.Handler {
 	})
 }
 
-// stableProto encodes a message always the same, as an ETag needs.
-func stableProto() connect.Codec {
-	codec := connectproto.NewBinaryCodec()
-	codec.MarshalOptions.Deterministic = true
-	return codec
+// codecs are those of the messages. Protobuf is encoded always the same, as an
+// ETag needs.
+func codecs() []connect.Codec {
+	binary := connectproto.NewBinaryCodec()
+	binary.MarshalOptions.Deterministic = true
+	return []connect.Codec{binary, connectproto.NewJSONCodec()}
 }
+
+// compressors are those of the messages.
+func compressors() []connect.Compressor { return []connect.Compressor{&compress.Gzip{}} }
 
 // serviceNames returns the full names of the registered services, each once.
 func serviceNames(calls *connect.Server) []string {

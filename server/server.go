@@ -22,6 +22,7 @@ import (
 	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/admission"
 	"github.com/vitals-rpc/vitals/server/fleet"
+	"github.com/vitals-rpc/vitals/server/grpc"
 	"github.com/vitals-rpc/vitals/server/health"
 	"github.com/vitals-rpc/vitals/server/ingest"
 	"github.com/vitals-rpc/vitals/server/interceptor"
@@ -186,6 +187,7 @@ type Server struct {
 	// http2Errors are by name.
 	http2Errors *prometheus.CounterVec
 	handler     http.Handler
+	direct      *grpc.Transport // beside handler, for what needs no http.Request
 	guard       *access.Guard
 	// connections are those of the listeners that are served on; nil before.
 	connections atomic.Pointer[[]*listen.Connections]

@@ -5,10 +5,7 @@
 package access
 
 import (
-	"context"
 	"log/slog"
-	"net"
-	"net/http"
 	"sync"
 
 	"connectrpc.com/connect/v2"
@@ -71,39 +68,6 @@ func New(opts Options) *Guard {
 	}
 	opts.Directory.OnChange(g.review)
 	return g
-}
-
-// connection is what the HTTP connection tells of a caller, for transports that
-// pass on the headers alone.
-type connection struct {
-	request   *http.Request
-	onHost    bool // it came in at an address of this machine's own
-	forwarded bool // something says that it was passed on, trusted or not
-}
-
-type connectionKey struct{}
-
-// Connection is the middleware that notes by what connection a request came. It
-// goes around everything, what removes headers of proxies included.
-func (g *Guard) Connection(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &connection{request: r, onHost: isOnHost(r), forwarded: isForwarded(r)}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), connectionKey{}, c)))
-	})
-}
-
-// isOnHost reports whether the connection came in at a loopback address or a Unix
-// socket.
-func isOnHost(r *http.Request) bool {
-	switch addr := r.Context().Value(http.LocalAddrContextKey).(type) {
-	case *net.TCPAddr:
-		return addr.IP.IsLoopback()
-	case *net.UDPAddr:
-		return addr.IP.IsLoopback()
-	case *net.UnixAddr:
-		return true
-	}
-	return false
 }
 
 // refuse counts and returns an error.

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -31,7 +32,7 @@ func (g *Guard) Site(next http.Handler) http.Handler {
 		refuseHTTP(w, err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, _ := r.Context().Value(connectionKey{}).(*connection)
+		conn := connectionOf(r.Context())
 		switch {
 		case !g.knowsHost(r, conn):
 			host := hostOnly(r.Host)
@@ -45,16 +46,21 @@ func (g *Guard) Site(next http.Handler) http.Handler {
 }
 
 // knowsHost reports whether a request came under a name of the server's.
-func (g *Guard) knowsHost(r *http.Request, conn *connection) bool {
-	if r.Header.Get(authorization) != "" {
-		return true
+func (g *Guard) knowsHost(r *http.Request, conn *Connection) bool {
+	return r.Header.Get(authorization) != "" || g.knowsName(r.Host, conn)
+}
+
+// KnowsName reports whether the server may be called by a name, with its port or
+// without, over the connection of ctx. See [Guard.Site].
+func (g *Guard) KnowsName(ctx context.Context, name string) bool {
+	return g.knowsName(name, connectionOf(ctx))
+}
+
+func (g *Guard) knowsName(name string, conn *Connection) bool {
+	if conn != nil && conn.unix {
+		return true // no browser gets there
 	}
-	if conn != nil {
-		if _, unix := conn.request.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr); unix {
-			return true // no browser gets there
-		}
-	}
-	host := hostOnly(r.Host)
+	host := hostOnly(name)
 	if host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}

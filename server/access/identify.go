@@ -2,8 +2,6 @@ package access
 
 import (
 	"crypto/tls"
-	"net/http"
-	"net/netip"
 	"strings"
 
 	"connectrpc.com/connect/v2"
@@ -22,15 +20,15 @@ const (
 
 // identify finds out who calls. An error means that the caller has shown
 // something that does not hold; who shows nothing is anonymous.
-func (g *Guard) identify(h header, conn *connection) (account.Identity, error) {
+func (g *Guard) identify(h header, conn *Connection) (account.Identity, error) {
 	if value := h.Get(authorization); value != "" {
 		return g.byToken(value)
 	}
 	if id, ok := g.bySession(h, conn); ok {
 		return id, nil
 	}
-	if conn != nil && conn.request.TLS != nil {
-		if id, ok := g.byCertificate(conn.request.TLS); ok {
+	if conn != nil && conn.tls != nil {
+		if id, ok := g.byCertificate(conn.tls); ok {
 			return id, nil
 		}
 	}
@@ -49,9 +47,9 @@ func (g *Guard) byToken(value string) (account.Identity, error) {
 }
 
 // bySession takes the page's cookie, from the page itself only.
-func (g *Guard) bySession(h header, conn *connection) (account.Identity, bool) {
+func (g *Guard) bySession(h header, conn *Connection) (account.Identity, bool) {
 	secret := sessionSecret(h)
-	if secret == "" || conn == nil || !fromOwnPage(conn.request) {
+	if secret == "" || conn == nil || conn.request == nil || !fromOwnPage(conn.request) {
 		return account.Identity{}, false
 	}
 	id, err := g.opts.Directory.Authenticate(secret)
@@ -81,7 +79,7 @@ func (g *Guard) byCertificate(state *tls.ConnectionState) (account.Identity, boo
 // anonymous is what someone may do who shows nothing. Without accounts, whoever
 // is on the server's own machine may do everything; but what a proxy there passes
 // on may be from anywhere.
-func (g *Guard) anonymous(conn *connection) account.Identity {
+func (g *Guard) anonymous(conn *Connection) account.Identity {
 	id := account.Identity{Name: string(account.Anonymous), By: account.Anonymous}
 	open := conn != nil && conn.onHost && !g.opts.Directory.HasAdmin()
 	switch {
@@ -97,29 +95,17 @@ func (g *Guard) anonymous(conn *connection) account.Identity {
 
 // isVouchedFor reports whether an authority of --tls-client-ca has signed for the
 // caller, where neither accounts nor --client-cert-role say what that means.
-func (g *Guard) isVouchedFor(conn *connection) bool {
-	return conn != nil && conn.request.TLS != nil && len(conn.request.TLS.VerifiedChains) > 0 &&
+func (g *Guard) isVouchedFor(conn *Connection) bool {
+	return conn != nil && conn.tls != nil && len(conn.tls.VerifiedChains) > 0 &&
 		len(g.opts.Certificates) == 0 && !g.opts.Directory.HasAdmin()
 }
 
-// isForwarded reports whether a request that came in at an address of this
-// machine's own may be from elsewhere: a header says so, or the PROXY protocol.
-func isForwarded(r *http.Request) bool {
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
-		if r.Header.Get(name) != "" {
-			return true
-		}
-	}
-	remote, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && !remote.Addr().Unmap().IsLoopback()
-}
-
 // peerOf is the address that a request came from.
-func peerOf(conn *connection) string {
+func peerOf(conn *Connection) string {
 	if conn == nil {
 		return ""
 	}
-	return conn.request.RemoteAddr
+	return conn.remote
 }
 
 // mustSignIn is what someone is told who has shown nothing and may not go on.

@@ -16,7 +16,7 @@ import (
 // not have it any more.
 func (g *Guard) Intercept(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-		conn, _ := ctx.Value(connectionKey{}).(*connection)
+		conn := connectionOf(ctx)
 		info, ok := connect.CallInfoForServerContext(ctx)
 		if !ok {
 			info = &connect.CallInfo{}
@@ -64,7 +64,7 @@ func (g *Guard) check(id account.Identity, role account.Role) error {
 type openStream struct {
 	id        account.Identity
 	procedure string
-	conn      *connection
+	conn      *Connection
 	cancel    context.CancelCauseFunc
 }
 

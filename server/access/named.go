@@ -19,7 +19,7 @@ const strangerBytes = 16 << 10
 // small and plain body is read.
 func (g *Guard) Named(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, _ := r.Context().Value(connectionKey{}).(*connection)
+		conn := connectionOf(r.Context())
 		id, err := g.identify(r.Header, conn)
 		if err != nil {
 			refuseHTTP(w, err)

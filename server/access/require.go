@@ -12,7 +12,7 @@ import (
 // Require is Intercept for a plain route: it lets callers of a role through.
 func (g *Guard) Require(role account.Role, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, _ := r.Context().Value(connectionKey{}).(*connection)
+		conn := connectionOf(r.Context())
 		id, err := g.identify(r.Header, conn)
 		if err == nil {
 			err = g.check(id, role)

@@ -9,14 +9,11 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// field is a header as it was on the wire.
-type field struct{ name, value string }
-
 // head is a decoded header block. Heads are pooled: only their strings, which
 // never change, get to user code.
 type head struct {
 	method, scheme, authority, path string
-	fields                          []field
+	fields                          []Field
 	length                          int64  // content-length, -1 without one
 	size                            int    // as SETTINGS_MAX_HEADER_LIST_SIZE counts
 	cookies                         int    // fields that are cookies
@@ -78,7 +75,7 @@ func (d *blockDecoder) emit(f hpack.HeaderField) {
 		h.malformed = "a header's name or value has characters that it must not have"
 		return
 	}
-	h.addField(field{f.Name, f.Value})
+	h.addField(Field{f.Name, f.Value})
 }
 
 func (h *head) addPseudo(f hpack.HeaderField) {
@@ -110,21 +107,21 @@ func (h *head) addPseudo(f hpack.HeaderField) {
 	}
 }
 
-func (h *head) addField(f field) {
-	switch f.name {
+func (h *head) addField(f Field) {
+	switch f.Name {
 	case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade":
-		h.malformed = "a header of HTTP/1.1's connections: " + f.name
+		h.malformed = "a header of HTTP/1.1's connections: " + f.Name
 		return
 	case "te":
-		if f.value != "trailers" {
+		if f.Value != "trailers" {
 			h.malformed = "te other than trailers"
 			return
 		}
 	case "cookie":
 		h.cookies++
 	case "content-length":
-		n, err := strconv.ParseUint(f.value, 10, 63)
-		if err != nil || h.length >= 0 && h.length != int64(n) || f.value[0] == '+' {
+		n, err := strconv.ParseUint(f.Value, 10, 63)
+		if err != nil || h.length >= 0 && h.length != int64(n) || f.Value[0] == '+' {
 			h.malformed = "a content-length that is none"
 			return
 		}
@@ -267,5 +264,5 @@ func (c *conn) onTrailers(st *stream, h *head) error {
 	case h.pseudo || h.malformed != "" || h.large:
 		return streamError{st.id, http2.ErrCodeProtocol, "malformed trailers: " + h.malformed}
 	}
-	return st.endRequest(append([]field(nil), h.fields...))
+	return st.endRequest(append([]Field(nil), h.fields...))
 }

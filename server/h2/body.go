@@ -69,9 +69,12 @@ func (b *requestBody) Close() error {
 // handler's goroutine is the one that reads.
 func (st *stream) takeTrailers() {
 	for _, f := range st.trailersIn {
-		key := canonicalName(f.name)
+		if st.req == nil {
+			break // a Direct has no use for them
+		}
+		key := CanonicalName(f.Name)
 		if _, announced := st.req.Trailer[key]; announced {
-			st.req.Trailer[key] = append(st.req.Trailer[key], f.value)
+			st.req.Trailer[key] = append(st.req.Trailer[key], f.Value)
 		}
 	}
 	st.trailersIn = nil

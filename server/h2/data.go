@@ -143,7 +143,7 @@ func (c *conn) endData(st *stream) error {
 }
 
 // endRequest ends the request's side of a stream, with the trailers that came.
-func (st *stream) endRequest(trailers []field) error {
+func (st *stream) endRequest(trailers []Field) error {
 	if st.gone || st.remoteClosed {
 		return nil
 	}

@@ -53,17 +53,17 @@ var toCanonical, toLower = func() (map[string]string, map[string]string) {
 	return canonical, lower
 }()
 
-// canonicalName is the http.Header key of a name on the wire.
-func canonicalName(name string) string {
+// CanonicalName is the http.Header key of a name on the wire.
+func CanonicalName(name string) string {
 	if c, ok := toCanonical[name]; ok {
 		return c
 	}
 	return http.CanonicalHeaderKey(name)
 }
 
-// wireName is the name on the wire of an http.Header key. It is false where the
+// WireName is the name on the wire of an http.Header key. It is false where the
 // key cannot be sent.
-func wireName(key string) (string, bool) {
+func WireName(key string) (string, bool) {
 	if l, ok := toLower[key]; ok {
 		return l, true
 	}

@@ -34,6 +34,8 @@ const (
 // MaxReceiveBufferPerStream, SendPingTimeout, PingTimeout, WriteByteTimeout,
 // PermitProhibitedCipherSuites and CountError.
 type Options struct {
+	// Direct is offered each request before Handler. Default: none.
+	Direct Direct
 	// BodyTimeout is how long a request body of a declared length may stand
 	// still. One of no known length may be a stream that has nothing to say;
 	// http.Server.ReadTimeout and http.ResponseController bound it. Default 30 s.

@@ -14,6 +14,10 @@ import (
 func (st *stream) serve() {
 	defer st.leave()
 	h := st.head
+	if !h.large && st.serveDirect() {
+		h.release()
+		return
+	}
 	st.head = nil
 	if h.large {
 		h.release()
@@ -29,26 +33,35 @@ func (st *stream) serve() {
 	st.handle()
 }
 
-// handle runs the handler. One that panics costs its own stream.
+// handle runs the handler.
 func (st *stream) handle() {
 	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		problem := recover()
-		if problem != nil && problem != http.ErrAbortHandler { //nolint:errorlint // it is a panic's value
-			stack := make([]byte, 64<<10)
-			stack = stack[:runtime.Stack(stack, false)]
-			st.c.logf("http2: panic serving %s: %v\n%s", st.c.remote, problem, stack)
-		}
-		st.c.mu.Lock()
-		defer st.c.mu.Unlock()
-		st.reset(http2.ErrCodeInternal, errHandlerOver)
-	}()
+	defer st.rescue(&returned)
 	st.c.handler.ServeHTTP((*responseWriter)(st), st.req)
 	returned = true
-	st.end()
+	st.end(st.collectTrailers())
+}
+
+// rescue is deferred around what may panic, which costs its own stream and no
+// more.
+func (st *stream) rescue(returned *bool) {
+	if *returned {
+		return
+	}
+	problem := recover()
+	if problem != nil && problem != http.ErrAbortHandler { //nolint:errorlint // it is a panic's value
+		stack := make([]byte, 64<<10)
+		stack = stack[:runtime.Stack(stack, false)]
+		st.c.logf("http2: panic serving %s: %v\n%s", st.c.remote, problem, stack)
+	}
+	st.resetUnended()
+}
+
+// resetUnended resets a stream whose response nobody will end.
+func (st *stream) resetUnended() {
+	st.c.mu.Lock()
+	defer st.c.mu.Unlock()
+	st.reset(http2.ErrCodeInternal, errHandlerOver)
 }
 
 // leave lets go of what only the handler needed. The stream may live on until its
@@ -80,7 +93,7 @@ func (st *stream) answer(status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.WriteString(text + "\n") // the caller is gone
-	st.end()
+	st.end(nil)
 }
 
 // blank is what requests are copied from: WithContext is the only way to give a
@@ -147,27 +160,27 @@ func (h *head) header(req *http.Request) http.Header {
 	values := make([]string, len(h.fields))
 	var cookies []string
 	for _, f := range h.fields {
-		key := canonicalName(f.name)
-		switch f.name {
+		key := CanonicalName(f.Name)
+		switch f.Name {
 		case "cookie":
 			if h.cookies > 1 {
-				cookies = append(cookies, f.value)
+				cookies = append(cookies, f.Value)
 				continue
 			}
 		case "trailer":
-			announce(req, f.value)
+			announce(req, f.Value)
 			continue
 		case "host":
 			if req.Host == "" {
-				req.Host = f.value
+				req.Host = f.Value
 			}
 			continue
 		}
 		if known := header[key]; known != nil {
-			header[key] = append(known, f.value)
+			header[key] = append(known, f.Value)
 			continue
 		}
-		values[0] = f.value
+		values[0] = f.Value
 		header[key], values = values[:1:1], values[1:]
 	}
 	if cookies != nil {

@@ -12,7 +12,7 @@ import (
 // response is what a handler has said so far, of its goroutine alone.
 type response struct {
 	status      int
-	snapshot    []field // the header as it was at WriteHeader
+	snapshot    []Field // the header as it was at WriteHeader
 	trailerKeys []string
 	length      int64 // content-length as declared, or -1
 	written     int64
@@ -213,13 +213,13 @@ func (st *stream) takeHeader(status int) {
 		if strings.HasPrefix(key, http.TrailerPrefix) {
 			continue
 		}
-		name, ok := wireName(key)
+		name, ok := WireName(key)
 		if !ok || !r.note(name, values) {
 			continue
 		}
 		for _, v := range values {
 			if validValue(v) {
-				fields = append(fields, field{name, v})
+				fields = append(fields, Field{name, v})
 			}
 		}
 	}
@@ -267,7 +267,7 @@ func (st *stream) sniff(p []byte) {
 		return
 	}
 	r.hasType = true
-	r.snapshot = append(r.snapshot, field{"content-type", http.DetectContentType(p)})
+	r.snapshot = append(r.snapshot, Field{"content-type", http.DetectContentType(p)})
 }
 
 // sendHeader puts the header into the outbox; end is END_STREAM. mu is held.
@@ -281,7 +281,7 @@ func (st *stream) sendHeader(end bool) {
 	st.c.out.headers(st.id, end, func(o *outbox) {
 		o.field(":status", statusText(r.status))
 		for _, f := range r.snapshot {
-			o.field(f.name, f.value)
+			o.field(f.Name, f.Value)
 		}
 		if !r.hasDate {
 			o.field("date", date())
@@ -311,7 +311,7 @@ func (st *stream) sendInformation(status int) {
 	c.out.headers(st.id, false, func(o *outbox) {
 		o.field(":status", statusText(status))
 		for key, values := range st.header {
-			name, ok := wireName(key)
+			name, ok := WireName(key)
 			if !ok || name == "content-length" || name == "transfer-encoding" || strings.HasPrefix(key, http.TrailerPrefix) {
 				continue
 			}
@@ -344,6 +344,18 @@ func (w *responseWriter) SetReadDeadline(t time.Time) error {
 	st.readDeadline = at(t)
 	st.readable.Broadcast() // who waits is to look at it
 	return nil
+}
+
+// SetReadTimeout is SetReadDeadline of so long from now; 0 is no deadline.
+func (w *responseWriter) SetReadTimeout(d time.Duration) {
+	st := (*stream)(w)
+	st.c.mu.Lock()
+	defer st.c.mu.Unlock()
+	st.readDeadline = 0
+	if d > 0 {
+		st.readDeadline = now().add(d)
+	}
+	st.readable.Broadcast()
 }
 
 // SetWriteDeadline is for http.ResponseController: what has not been sent by then

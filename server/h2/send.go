@@ -58,12 +58,11 @@ func (st *stream) sendData(p []byte) (int, error) {
 
 // end is called when the handler has returned: what is left of the response goes
 // out, without a goroutine that waits for it.
-func (st *stream) end() {
+func (st *stream) end(trailers []Field) {
 	r, c := &st.resp, st.c
 	if r.status == 0 {
 		st.takeHeader(http.StatusOK)
 	}
-	trailers := st.collectTrailers()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if st.gone {
@@ -80,9 +79,9 @@ func (st *stream) end() {
 	if !r.headerSent {
 		if r.length < 0 && len(trailers) == 0 && bodyAllowed(r.status) && (len(body) > 0 || !st.isHead) {
 			r.length = int64(len(body))
-			r.snapshot = append(r.snapshot, field{"content-length", strconv.Itoa(len(body))})
+			r.snapshot = append(r.snapshot, Field{"content-length", strconv.Itoa(len(body))})
 		} else if r.length < 0 && st.isHead && r.written > 0 {
-			r.snapshot = append(r.snapshot, field{"content-length", strconv.FormatInt(r.written, 10)})
+			r.snapshot = append(r.snapshot, Field{"content-length", strconv.FormatInt(r.written, 10)})
 		}
 		only := len(body) == 0 && len(trailers) == 0
 		st.sendHeader(only)
@@ -115,16 +114,19 @@ func (st *stream) end() {
 
 // collectTrailers finds the trailers: those announced by the header Trailer, and
 // those with http.TrailerPrefix.
-func (st *stream) collectTrailers() []field {
+func (st *stream) collectTrailers() []Field {
+	if st.resp.status == 0 {
+		st.takeHeader(http.StatusOK) // which announces them
+	}
 	fields := st.trailerSpace[:0]
 	add := func(key string, values []string) {
-		name, ok := wireName(key)
+		name, ok := WireName(key)
 		if !ok {
 			return
 		}
 		for _, v := range values {
 			if validValue(v) {
-				fields = append(fields, field{name, v})
+				fields = append(fields, Field{name, v})
 			}
 		}
 	}
@@ -176,16 +178,16 @@ type dated struct {
 var lastDate atomic.Pointer[dated]
 
 // fieldSlices are pooled: they hold strings alone, which never change.
-var fieldSlices = sync.Pool{New: func() any { return new([16]field) }}
+var fieldSlices = sync.Pool{New: func() any { return new([16]Field) }}
 
-func getFields() []field {
-	return fieldSlices.Get().(*[16]field)[:0]
+func getFields() []Field {
+	return fieldSlices.Get().(*[16]Field)[:0]
 }
 
-func putFields(f []field) {
+func putFields(f []Field) {
 	if cap(f) == 16 {
 		f = f[:16]
 		clear(f)
-		fieldSlices.Put((*[16]field)(f))
+		fieldSlices.Put((*[16]Field)(f))
 	}
 }

@@ -27,6 +27,7 @@ type stream struct {
 	header  http.Header // of the response
 	resp    response
 	isHead  bool
+	ended   bool // by a Direct
 	expects bool // 100-continue, not yet sent
 
 	// Guarded by c.mu from here on.
@@ -47,7 +48,7 @@ type stream struct {
 	received   int64
 	recvWindow int32
 	credit     int32
-	trailersIn []field
+	trailersIn []Field
 	readable   sync.Cond
 
 	// The response's.
@@ -55,9 +56,9 @@ type stream struct {
 	pending    []byte // DATA that waits for a window
 	owned      *buffer
 	ending     bool // END_STREAM, and the trailers, follow pending
-	trailers   []field
+	trailers   []Field
 	// Room for the trailers that gRPC has, so that they cost no allocation.
-	trailerSpace [2]field
+	trailerSpace [2]Field
 	inLine       bool
 	stalled      instant // when pending last became shorter
 	writable     sync.Cond
@@ -108,7 +109,7 @@ func (st *stream) finish() {
 	if len(st.trailers) > 0 {
 		c.out.headers(st.id, true, func(o *outbox) {
 			for _, f := range st.trailers {
-				o.field(f.name, f.value)
+				o.field(f.Name, f.Value)
 			}
 		})
 	} else {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -59,9 +61,7 @@ func (a *Admission) Intercept(next connect.ServerFunc) connect.ServerFunc {
 			return err
 		}
 		info, _ := connect.CallInfoForServerContext(ctx)
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		s := &admitted{ServerStream: stream, ctx: ctx, cancel: cancel, by: a, name: name, info: info}
+		s := &admitted{ServerStream: stream, ctx: ctx, by: a, name: name, info: info}
 		if spec.StreamType == connect.StreamTypeUnary {
 			s.work = true
 			defer func() { s.done() }()
@@ -95,7 +95,6 @@ func (e *SlowRequestError) Error() string {
 type admitted struct {
 	connect.ServerStream
 	ctx     context.Context //nolint:containedctx // it lives as long as its call
-	cancel  context.CancelCauseFunc
 	by      *Admission
 	name    string
 	info    *connect.CallInfo
@@ -129,11 +128,17 @@ func (s *admitted) receive(msg any) error {
 	if s.reader == nil || s.timeout <= 0 {
 		return s.ServerStream.Receive(msg)
 	}
-	stop := s.reader.LimitRead(s.timeout, func() { s.cancel(&SlowRequestError{s.timeout}) })
+	s.reader.SetReadTimeout(s.timeout)
 	err := s.ServerStream.Receive(msg)
-	stop()
-	if slow, ok := errors.AsType[*SlowRequestError](context.Cause(s.ctx)); ok && err != nil {
+	s.reader.SetReadTimeout(0)
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	if slow, ok := errors.AsType[*SlowRequestError](context.Cause(s.ctx)); ok {
 		return slow
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &SlowRequestError{s.timeout}
 	}
 	return err
 }
@@ -146,12 +151,18 @@ func (s *admitted) done() {
 
 // Reader is the request's side of a transport.
 type Reader interface {
-	// LimitRead calls expired once the time is over, and then fails reads of the
-	// request's body. Call stop when nobody reads any more.
-	LimitRead(d time.Duration, expired func()) (stop func())
+	// SetReadTimeout lets reads of the request's body fail with
+	// os.ErrDeadlineExceeded that have not ended by then, counted from now. 0
+	// lifts the bound. Where that ends the call's context, *[SlowRequestError] is
+	// its cause.
+	SetReadTimeout(d time.Duration)
 }
 
 type readerKey struct{}
+
+// IsReaderKey reports whether a key of a context's value is that of its Reader, for
+// contexts that are one themselves.
+func IsReaderKey(key any) bool { return key == readerKey{} }
 
 // WithReader gives a call the means to limit its reads.
 func WithReader(ctx context.Context, r Reader) context.Context {

@@ -5,6 +5,7 @@ package peer
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"net"
 	"net/http"
@@ -63,14 +64,31 @@ func From(ctx context.Context) (Peer, bool) {
 	return *p, true
 }
 
+// With lets [From] know who makes the calls of a connection. p may be filled in
+// later, before there is a call; it must not change then.
+func With(ctx context.Context, p *Peer) context.Context { return context.WithValue(ctx, key{}, p) }
+
+// Direct is who is at the other end of a connection, at an address in the form of
+// net.Addr's String.
+func Direct(remote string, state *tls.ConnectionState) Peer {
+	p := Peer{Secure: state != nil}
+	if address, err := netip.ParseAddrPort(remote); err == nil {
+		p.IP, p.Port = address.Addr().Unmap().WithZone(""), address.Port()
+	}
+	if state != nil && len(state.VerifiedChains) > 0 {
+		p.Certificate = state.PeerCertificates[0]
+	}
+	return p
+}
+
 // Identify finds out who calls and lets [From] know. The request's RemoteAddr and
 // Host become the caller's, for those who look there. What a caller that is no
 // trusted proxy says of forwarding is removed from its request.
 func Identify(next http.Handler, trusted Proxies) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := direct(r)
+		p := Direct(r.RemoteAddr, r.TLS)
 		known := &Peer{}
-		passed := r.WithContext(context.WithValue(r.Context(), key{}, known)) // a copy
+		passed := r.WithContext(With(r.Context(), known)) // a copy
 		if trusted.trusts(p.IP) {
 			p = forwarded(passed, p, trusted)
 			if p.Proxied {
@@ -82,16 +100,4 @@ func Identify(next http.Handler, trusted Proxies) http.Handler {
 		*known = p
 		next.ServeHTTP(w, passed)
 	})
-}
-
-// direct is who is at the other end of the connection.
-func direct(r *http.Request) Peer {
-	p := Peer{Secure: r.TLS != nil}
-	if address, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		p.IP, p.Port = address.Addr().Unmap().WithZone(""), address.Port()
-	}
-	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		p.Certificate = r.TLS.PeerCertificates[0]
-	}
-	return p
 }

@@ -1,0 +1,83 @@
+package access
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+)
+
+// Connection is what the connection tells of a caller, for transports that pass
+// on the headers alone.
+type Connection struct {
+	remote    string
+	tls       *tls.ConnectionState
+	unix      bool
+	onHost    bool          // it came in at an address of this machine's own
+	forwarded bool          // something says that it was passed on, trusted or not
+	request   *http.Request // nil where none was made of the call
+}
+
+// NewConnection is a connection over which calls come from the one who is at its
+// other end, and without an http.Request: its ends, and its state of TLS or nil.
+func NewConnection(local net.Addr, remote string, state *tls.ConnectionState) Connection {
+	_, unix := local.(*net.UnixAddr)
+	return Connection{remote: remote, tls: state, unix: unix, onHost: isOnHost(local), forwarded: !isLoopback(remote)}
+}
+
+type connectionKey struct{}
+
+// WithConnection lets calls know by what connection they came.
+func WithConnection(ctx context.Context, c *Connection) context.Context {
+	return context.WithValue(ctx, connectionKey{}, c)
+}
+
+func connectionOf(ctx context.Context) *Connection {
+	c, _ := ctx.Value(connectionKey{}).(*Connection)
+	return c
+}
+
+// Connection is the middleware that notes by what connection a request came. It
+// goes around everything, what removes headers of proxies included.
+func (g *Guard) Connection(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		c := NewConnection(local, r.RemoteAddr, r.TLS)
+		c.request = r
+		c.forwarded = c.forwarded || hasForwarding(r.Header)
+		next.ServeHTTP(w, r.WithContext(WithConnection(r.Context(), &c)))
+	})
+}
+
+// isOnHost reports whether a connection came in at a loopback address or a Unix
+// socket.
+func isOnHost(local net.Addr) bool {
+	switch addr := local.(type) {
+	case *net.TCPAddr:
+		return addr.IP.IsLoopback()
+	case *net.UDPAddr:
+		return addr.IP.IsLoopback()
+	case *net.UnixAddr:
+		return true
+	}
+	return false
+}
+
+// isLoopback reports whether a connection comes from this machine. One that came
+// in at an address of its own and does not was passed on, by the PROXY protocol.
+func isLoopback(remote string) bool {
+	ap, err := netip.ParseAddrPort(remote)
+	return err != nil || ap.Addr().Unmap().IsLoopback() // a Unix socket has no address
+}
+
+// hasForwarding reports whether a header says that the request may be from
+// elsewhere.
+func hasForwarding(header http.Header) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
+		if len(header[name]) > 0 && header[name][0] != "" {
+			return true
+		}
+	}
+	return false
+}
