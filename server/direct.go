@@ -25,7 +25,7 @@ func (s *Server) overGRPC(calls *connect.Server) *grpc.Transport {
 // other is what is at the other end of a connection, found out once.
 type other struct {
 	once       sync.Once
-	connection access.Connection
+	connection *access.Connection
 	peer       peer.Peer
 	proxy      bool // a trusted one, which speaks for others
 }
@@ -36,9 +36,9 @@ type otherKey struct{}
 // for nothing is known before its first request: TLS and the PROXY protocol come
 // first.
 func withOther(ctx context.Context, _ net.Conn) context.Context {
-	o := &other{}
+	o := &other{connection: access.NewConnection()}
 	ctx = context.WithValue(ctx, otherKey{}, o)
-	return peer.With(access.WithConnection(ctx, &o.connection), &o.peer)
+	return peer.With(access.WithConnection(ctx, o.connection), &o.peer)
 }
 
 // beginDirect gives a call its context, where middleware has nothing else to do
@@ -51,7 +51,7 @@ func (s *Server) beginDirect(stream *h2.Stream) (context.Context, bool) {
 	}
 	o.once.Do(func() {
 		local, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr)
-		o.connection = access.NewConnection(local, stream.RemoteAddr(), stream.TLS())
+		o.connection.Settle(local, stream.RemoteAddr(), stream.TLS())
 		o.peer = peer.Direct(stream.RemoteAddr(), stream.TLS())
 		o.proxy = s.opts.TrustedProxies.Trusts(stream.RemoteAddr())
 	})

@@ -12,7 +12,6 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"connectrpc.com/connect/v2/connectproto"
 	connectcors "connectrpc.com/cors"
-	"connectrpc.com/validate"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/cors"
 
@@ -48,7 +47,7 @@ func (s *Server) routes() (http.Handler, error) {
 		s.guard.Intercept,
 		s.admission.Intercept,
 		s.streams.Intercept,
-		validate.NewServerInterceptor(),
+		interceptor.Validation(),
 	)
 	s.register(calls)
 	if err := s.guard.Declare(calls, s.opts.Roles); err != nil {

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+
+	"github.com/vitals-rpc/vitals/server/account"
 )
 
 // Connection is what the connection tells of a caller, for transports that pass
@@ -14,16 +16,21 @@ type Connection struct {
 	remote    string
 	tls       *tls.ConnectionState
 	unix      bool
-	onHost    bool          // it came in at an address of this machine's own
-	forwarded bool          // something says that it was passed on, trusted or not
-	request   *http.Request // nil where none was made of the call
+	onHost    bool                // it came in at an address of this machine's own
+	forwarded bool                // something says that it was passed on, trusted or not
+	request   *http.Request       // nil where none was made of the call
+	last      *account.LastSecret // that came by the connection
 }
 
-// NewConnection is a connection over which calls come from the one who is at its
-// other end, and without an http.Request: its ends, and its state of TLS or nil.
-func NewConnection(local net.Addr, remote string, state *tls.ConnectionState) Connection {
-	_, unix := local.(*net.UnixAddr)
-	return Connection{remote: remote, tls: state, unix: unix, onHost: isOnHost(local), forwarded: !isLoopback(remote)}
+// NewConnection is one of which nothing is known yet.
+func NewConnection() *Connection { return &Connection{last: &account.LastSecret{}} }
+
+// Settle says what the connection is: its ends, and its state of TLS or nil. Calls
+// over it that have no http.Request are of who is at its other end. It must be
+// called before them, and once.
+func (c *Connection) Settle(local net.Addr, remote string, state *tls.ConnectionState) {
+	_, c.unix = local.(*net.UnixAddr)
+	c.remote, c.tls, c.onHost, c.forwarded = remote, state, isOnHost(local), !isLoopback(remote)
 }
 
 type connectionKey struct{}
@@ -43,10 +50,13 @@ func connectionOf(ctx context.Context) *Connection {
 func (g *Guard) Connection(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-		c := NewConnection(local, r.RemoteAddr, r.TLS)
-		c.request = r
+		c := &Connection{request: r}
+		if whole := connectionOf(r.Context()); whole != nil {
+			c.last = whole.last
+		}
+		c.Settle(local, r.RemoteAddr, r.TLS)
 		c.forwarded = c.forwarded || hasForwarding(r.Header)
-		next.ServeHTTP(w, r.WithContext(WithConnection(r.Context(), &c)))
+		next.ServeHTTP(w, r.WithContext(WithConnection(r.Context(), c)))
 	})
 }
 

@@ -22,7 +22,7 @@ const (
 // something that does not hold; who shows nothing is anonymous.
 func (g *Guard) identify(h header, conn *Connection) (account.Identity, error) {
 	if value := h.Get(authorization); value != "" {
-		return g.byToken(value)
+		return g.byToken(value, conn)
 	}
 	if id, ok := g.bySession(h, conn); ok {
 		return id, nil
@@ -35,11 +35,15 @@ func (g *Guard) identify(h header, conn *Connection) (account.Identity, error) {
 	return g.anonymous(conn), nil
 }
 
-func (g *Guard) byToken(value string) (account.Identity, error) {
+func (g *Guard) byToken(value string, conn *Connection) (account.Identity, error) {
 	if len(value) < len(bearer) || !strings.EqualFold(value[:len(bearer)], bearer) {
 		return account.Identity{}, g.refuse(connect.CodeUnauthenticated, "the Authorization header is not of the form 'Bearer vitals_...'")
 	}
-	id, err := g.opts.Directory.Authenticate(strings.TrimSpace(value[len(bearer):]))
+	var last *account.LastSecret
+	if conn != nil {
+		last = conn.last
+	}
+	id, err := g.opts.Directory.Authenticate(strings.TrimSpace(value[len(bearer):]), last)
 	if err != nil {
 		return id, g.refuse(connect.CodeUnauthenticated, err.Error())
 	}
@@ -52,7 +56,7 @@ func (g *Guard) bySession(h header, conn *Connection) (account.Identity, bool) {
 	if secret == "" || conn == nil || conn.request == nil || !fromOwnPage(conn.request) {
 		return account.Identity{}, false
 	}
-	id, err := g.opts.Directory.Authenticate(secret)
+	id, err := g.opts.Directory.Authenticate(secret, conn.last)
 	if err != nil || id.User == 0 {
 		// A cookie stays in the browser when its session has ended. Its bearer is
 		// anonymous then, and so may sign in again.

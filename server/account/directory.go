@@ -249,13 +249,13 @@ func (d *Directory) Events(ctx context.Context, limit int, before int64) ([]Even
 }
 
 // touch notes that a token was used.
-func (d *Directory) touch(t Token, now time.Time) {
+func (d *Directory) touch(token int64, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if last, ok := d.used[t.ID]; ok && now.Sub(last) < touchInterval {
+	if last, ok := d.used[token]; ok && now.Sub(last) < touchInterval {
 		return
 	}
-	d.used[t.ID] = now
+	d.used[token] = now
 }
 
 // flush writes the last uses that are not in the store.

@@ -56,12 +56,12 @@ func TestExpiryAndLastUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.turn(30 * time.Minute)
-	if _, err := d.Authenticate(secret.Reveal()); err != nil {
+	if _, err := d.Authenticate(secret.Reveal(), nil); err != nil {
 		t.Errorf("half its life: %v", err)
 	}
 	first := c.now()
 	c.turn(30 * time.Second) // within the minute: not noted again
-	if _, err := d.Authenticate(secret.Reveal()); err != nil {
+	if _, err := d.Authenticate(secret.Reveal(), nil); err != nil {
 		t.Error(err)
 	}
 	if got := d.Tokens(owner)[0].LastUsed; !got.Equal(first) {
@@ -77,7 +77,7 @@ func TestExpiryAndLastUse(t *testing.T) {
 	}
 	c.turn(30 * time.Minute)
 	var refused *account.TokenError
-	if _, err := d.Authenticate(secret.Reveal()); !errors.As(err, &refused) {
+	if _, err := d.Authenticate(secret.Reveal(), nil); !errors.As(err, &refused) {
 		t.Errorf("after its life: %v", err)
 	}
 }
@@ -101,7 +101,7 @@ func TestSessionsAreBounded(t *testing.T) {
 	if n := len(d.Tokens(owner)); n != 20 {
 		t.Errorf("%d sessions", n)
 	}
-	if _, err := d.Authenticate(first.Reveal()); err == nil {
+	if _, err := d.Authenticate(first.Reveal(), nil); err == nil {
 		t.Error("the oldest session goes on")
 	}
 }
@@ -123,13 +123,13 @@ func TestChangesHoldAtOnce(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if id, err := d.Authenticate(secret.Reveal()); err != nil || id.Hostname != token.Hostname {
+				if id, err := d.Authenticate(secret.Reveal(), nil); err != nil || id.Hostname != token.Hostname {
 					t.Errorf("%+v, %v", id, err)
 				}
 				if err := d.RevokeToken(t.Context(), owner, token.ID); err != nil {
 					t.Error(err)
 				}
-				if _, err := d.Authenticate(secret.Reveal()); err == nil {
+				if _, err := d.Authenticate(secret.Reveal(), nil); err == nil {
 					t.Error("a revoked token is taken")
 				}
 			}

@@ -55,9 +55,15 @@ func NewSecret(kind Kind) Secret {
 }
 
 func checksum(head string) string {
+	sum := checksumOf(head)
+	return string(sum[:])
+}
+
+func checksumOf(head string) (text [checksumLength]byte) {
 	var sum [4]byte
 	binary.BigEndian.PutUint32(sum[:], crc32.ChecksumIEEE([]byte(head)))
-	return secretEncoding.EncodeToString(sum[:])
+	secretEncoding.Encode(text[:], sum[:])
+	return text
 }
 
 // ParseSecret reads a secret. One that was mistyped or cut short is told from
@@ -70,10 +76,15 @@ func ParseSecret(text string) (Secret, error) {
 	if !ok || !found || !slices.Contains(kinds, Kind(kind)) {
 		return Secret{}, tokenErrorf("that is no token of Vitals: they begin with vitals_user_, vitals_agent_, vitals_enrol_ or vitals_session_")
 	}
-	if len(body) != randomLength+checksumLength || checksum(text[:len(text)-checksumLength]) != body[randomLength:] {
+	if len(body) != randomLength+checksumLength || !hasChecksum(text) {
 		return Secret{}, tokenErrorf("the token was mistyped or cut short: its checksum is wrong")
 	}
 	return Secret{text}, nil
+}
+
+func hasChecksum(text string) bool {
+	sum := checksumOf(text[:len(text)-checksumLength])
+	return string(sum[:]) == text[len(text)-checksumLength:]
 }
 
 // Kind is what the token is for.

@@ -117,6 +117,7 @@ type Gate struct {
 	opts    Options
 	callers callers
 	work    chan struct{}
+	leave   func() // gives a place in work back
 	memory  memory
 
 	refused map[Reason]*atomic.Int64 // filled once
@@ -128,6 +129,7 @@ func New(opts Options) *Gate {
 	g := &Gate{opts: opts, callers: newCallers(opts), refused: map[Reason]*atomic.Int64{}}
 	if opts.CallsAtWork > 0 {
 		g.work = make(chan struct{}, opts.CallsAtWork)
+		g.leave = func() { <-g.work }
 	}
 	for _, reason := range Reasons() {
 		g.refused[reason] = new(atomic.Int64)
@@ -210,8 +212,6 @@ func (g *Gate) Work(ctx context.Context) (done func(), err error) {
 		return nil, g.refuse(TooMuchWork, g.opts.CallsAtWork, g.opts.Wait)
 	}
 }
-
-func (g *Gate) leave() { <-g.work }
 
 func (g *Gate) refuse(reason Reason, limit int, retryAfter time.Duration) error {
 	g.refused[reason].Add(1)

@@ -1,6 +1,7 @@
 package grpc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -23,6 +24,7 @@ type call struct {
 
 	unpack, pack connect.Compressor // nil for none
 	in           input
+	message      bytes.Reader  // what is decoded
 	readTimeout  time.Duration // of each message; 0 for none
 
 	unary, single bool // one message each way; one from the caller
@@ -70,12 +72,18 @@ func (c *call) run(asked head) (err error) {
 	if err != nil {
 		return err
 	}
-	if !ok {
-		return c.t.opts.Calls.Call(&c.ctx, c.info.Spec.Procedure, &c.info, c)
+	if ok {
+		ctx, cancel := context.WithTimeout(c.ctx.Context, timeout)
+		defer cancel()
+		c.ctx.Context = ctx
+	} else if !c.unary {
+		// What a stream's interceptors derive from this one needs no goroutine
+		// each, as over a context that package context does not know.
+		ctx, cancel := context.WithCancel(c.ctx.Context)
+		defer cancel()
+		c.ctx.Context = ctx
 	}
-	ctx, cancel := context.WithTimeout(&c.ctx, timeout)
-	defer cancel()
-	return c.t.opts.Calls.Call(ctx, c.info.Spec.Procedure, &c.info, c)
+	return c.t.opts.Calls.Call(&c.ctx, c.info.Spec.Procedure, &c.info, c)
 }
 
 // takeHeader gives the request's header to the call's info.

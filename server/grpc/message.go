@@ -21,6 +21,9 @@ const (
 	flagCompressed = 1
 )
 
+// noPrefix is room for one.
+var noPrefix [prefixLength]byte
+
 // input reads messages from a request's body.
 type input struct {
 	from io.Reader
@@ -146,8 +149,15 @@ func (c *call) receive(msg any) error {
 	return nil
 }
 
+// reading is a message as the codec wants it. The one reader of a call is enough:
+// messages come one after the other.
+func (c *call) reading(message []byte) io.Reader {
+	c.message.Reset(message)
+	return &c.message
+}
+
 func (c *call) decode(msg any, message []byte) error {
-	if err := c.codec.UnmarshalRead(&c.ctx, bytes.NewReader(message), msg); err != nil {
+	if err := c.codec.UnmarshalRead(&c.ctx, c.reading(message), msg); err != nil {
 		return connect.Errorf(connect.CodeInvalidArgument, "unmarshal message: %s", err).WithCause(err)
 	}
 	return nil
@@ -194,7 +204,7 @@ func (c *call) Send(msg any) error {
 	c.begin()
 	buf := getBuffer()
 	defer putBuffer(buf)
-	buf.Write(make([]byte, prefixLength))
+	buf.Write(noPrefix[:])
 	if err := c.codec.MarshalWrite(&c.ctx, buf, msg); err != nil {
 		return connect.Errorf(connect.CodeInternal, "marshal message: %s", err).WithCause(err)
 	}

@@ -137,7 +137,7 @@ func (c *conn) beforeBlock(h http2.FrameHeader) error {
 	case http2.FrameHeaders:
 		d.bytes, d.frames = int(h.Length), 0
 		c.mu.Lock()
-		c.inHeader = now()
+		c.inHeader = c.lastRead
 		c.mu.Unlock()
 	case http2.FrameContinuation:
 		d.bytes += int(h.Length)
@@ -154,15 +154,19 @@ func (c *conn) beforeBlock(h http2.FrameHeader) error {
 }
 
 func (c *conn) onHeaders(f *http2.HeadersFrame) error {
+	depend := f.HasPriority() && f.Priority.StreamDep == f.StreamID
+	return c.beginBlock(f.StreamID, f.StreamEnded(), depend, f.HeaderBlockFragment(), f.HeadersEnded())
+}
+
+// beginBlock takes the first fragment of a header block, which may be all of it.
+func (c *conn) beginBlock(stream uint32, ends, depend bool, fragment []byte, whole bool) error {
 	d := &c.block
-	if f.StreamID%2 == 0 {
+	if stream%2 == 0 {
 		return connError{http2.ErrCodeProtocol, "HEADERS on a stream that is not a client's"}
 	}
-	d.head, d.stream = newHead(), f.StreamID
-	d.end = f.StreamEnded()
-	d.depend = f.HasPriority() && f.Priority.StreamDep == f.StreamID
+	d.head, d.stream, d.end, d.depend = newHead(), stream, ends, depend
 	d.hpack.SetEmitEnabled(true)
-	return c.addBlock(f.HeaderBlockFragment(), f.HeadersEnded())
+	return c.addBlock(fragment, whole)
 }
 
 func (c *conn) onContinuation(f *http2.ContinuationFrame) error {

@@ -37,6 +37,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 			}
 			return 0, st.bodyErr
 		}
+		st.startReadTimeout()
 		if st.readDeadline.passed() {
 			return 0, os.ErrDeadlineExceeded
 		}
@@ -51,6 +52,17 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	st.giveBack(n)
 	return n, nil
+}
+
+// startReadTimeout makes a deadline of a timeout that was set since the last wait.
+func (st *stream) startReadTimeout() {
+	if !st.readTimeoutNew {
+		return
+	}
+	st.readTimeoutNew, st.readDeadline = false, 0
+	if st.readTimeout > 0 {
+		st.readDeadline = now().add(st.readTimeout)
+	}
 }
 
 // Close implements io.Closer. What is still to come of the body is dropped.

@@ -63,7 +63,9 @@ func (s *Stream) Read(p []byte) (int, error) { return (*requestBody)(s).Read(p) 
 // no deadline.
 func (s *Stream) SetReadDeadline(t time.Time) { _ = (*responseWriter)(s).SetReadDeadline(t) } // it never fails
 
-// SetReadTimeout is SetReadDeadline of so long from now; 0 is no deadline.
+// SetReadTimeout bounds how long reads may wait in all, from the first that waits
+// on, until it is called again; 0 is no bound, and no deadline. It is for the
+// goroutine that reads.
 func (s *Stream) SetReadTimeout(d time.Duration) { (*responseWriter)(s).SetReadTimeout(d) }
 
 // Stalled says whether the stream was reset, or its connection cut, because the

@@ -65,6 +65,9 @@ func (c *conn) readFrame(h http2.FrameHeader) error {
 	if err := c.beforeBlock(h); err != nil {
 		return err
 	}
+	if h.Type == http2.FrameHeaders && c.in.buffered() >= int(h.Length) && h.Flags|http2.FlagHeadersEndStream == plainHeaders && h.Length > 0 {
+		return c.readPlainHeaders(h)
+	}
 	f, err := c.framer.ReadFrameForHeader(h)
 	if err != nil {
 		return malformed(h, err)
@@ -104,6 +107,19 @@ func (c *conn) readFrame(h http2.FrameHeader) error {
 		return tooMany("frames that want an answer, from a peer that reads none")
 	}
 	return err
+}
+
+// plainHeaders are the flags of HEADERS that need no parser.
+const plainHeaders = http2.FlagHeadersEndStream | http2.FlagHeadersEndHeaders
+
+// readPlainHeaders handles a HEADERS frame that is nothing but its block, all of it
+// in one piece in the reader's buffer: nearly every one.
+func (c *conn) readPlainHeaders(h http2.FrameHeader) error {
+	fragment, err := c.in.next(int(h.Length))
+	if err != nil {
+		return err
+	}
+	return c.beginBlock(h.StreamID, h.Flags.Has(http2.FlagHeadersEndStream), false, fragment, true)
 }
 
 // tooMany is how floods end.

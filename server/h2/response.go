@@ -346,17 +346,10 @@ func (w *responseWriter) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetReadTimeout is SetReadDeadline of so long from now; 0 is no deadline.
-func (w *responseWriter) SetReadTimeout(d time.Duration) {
-	st := (*stream)(w)
-	st.c.mu.Lock()
-	defer st.c.mu.Unlock()
-	st.readDeadline = 0
-	if d > 0 {
-		st.readDeadline = now().add(d)
-	}
-	st.readable.Broadcast()
-}
+// SetReadTimeout bounds how long reads may wait in all, from the first that waits
+// on, until it is called again; 0 is no bound, and no deadline. It is for the
+// goroutine that reads, and costs next to nothing where what is read is there.
+func (w *responseWriter) SetReadTimeout(d time.Duration) { w.readTimeout, w.readTimeoutNew = d, true }
 
 // SetWriteDeadline is for http.ResponseController: what has not been sent by then
 // will not be, the stream is reset, and writes fail with os.ErrDeadlineExceeded.

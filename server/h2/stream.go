@@ -64,6 +64,8 @@ type stream struct {
 	writable     sync.Cond
 
 	readDeadline, writeDeadline instant
+	readTimeout                 time.Duration // of who reads
+	readTimeoutNew              bool          // it has no deadline yet
 	deadline                    *time.Timer
 }
 

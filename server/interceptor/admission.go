@@ -125,12 +125,14 @@ func (s *admitted) Receive(msg any) error {
 }
 
 func (s *admitted) receive(msg any) error {
-	if s.reader == nil || s.timeout <= 0 {
-		return s.ServerStream.Receive(msg)
+	limited := s.reader != nil && s.timeout > 0
+	if limited {
+		s.reader.SetReadTimeout(s.timeout)
 	}
-	s.reader.SetReadTimeout(s.timeout)
 	err := s.ServerStream.Receive(msg)
-	s.reader.SetReadTimeout(0)
+	if limited {
+		s.reader.SetReadTimeout(0)
+	}
 	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
@@ -140,7 +142,7 @@ func (s *admitted) receive(msg any) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return &SlowRequestError{s.timeout}
 	}
-	return err
+	return &ReceiveError{err}
 }
 
 func (s *admitted) done() {

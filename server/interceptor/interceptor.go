@@ -5,11 +5,9 @@ package interceptor
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -41,10 +39,9 @@ func Log(log *slog.Logger) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			start := time.Now()
-			received := &receiving{ServerStream: stream}
-			err := next(ctx, spec, received)
+			err := next(ctx, spec, stream)
 			level := levelOf(err)
-			if level > slog.LevelInfo && received.failedWith(err) {
+			if _, received := errors.AsType[*ReceiveError](err); level > slog.LevelInfo && received {
 				level = slog.LevelInfo // bytes that are no message: the library says INTERNAL, and yet the caller erred
 			}
 			if !log.Enabled(ctx, level) {
@@ -81,26 +78,14 @@ func peerOf(ctx context.Context, info *connect.CallInfo) string {
 	return p.String()
 }
 
-// receiving notes why no message could be read. Who receives may be another
-// goroutine than the one that the call ends in.
-type receiving struct {
-	connect.ServerStream
-	failed atomic.Pointer[error]
-}
+// ReceiveError says that no message could be read, and why: the caller's mistake, or
+// its connection's.
+type ReceiveError struct{ Reason error }
 
-// failedWith says whether err is that a message could not be read.
-func (r *receiving) failedWith(err error) bool {
-	failed := r.failed.Load()
-	return failed != nil && errors.Is(err, *failed)
-}
+func (e *ReceiveError) Error() string { return e.Reason.Error() }
 
-func (r *receiving) Receive(msg any) error {
-	err := r.ServerStream.Receive(msg)
-	if err != nil && !errors.Is(err, io.EOF) {
-		r.failed.Store(&err)
-	}
-	return err
-}
+// Unwrap returns the reason.
+func (e *ReceiveError) Unwrap() error { return e.Reason }
 
 // cause is the whole of an error for the log: the message that the caller got
 // and, where there is one behind it, the cause that it did not get.

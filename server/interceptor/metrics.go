@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -64,6 +65,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // service and method "unknown".
 func (m *Metrics) Intercept(next connect.ServerFunc) connect.ServerFunc {
 	unary, streams := m.inFlight.WithLabelValues("unary"), m.inFlight.WithLabelValues("stream")
+	var known knownSeries // of one procedure: connect makes an interceptor for each
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		start := time.Now()
 		flight := unary
@@ -89,10 +91,37 @@ func (m *Metrics) Intercept(next connect.ServerFunc) connect.ServerFunc {
 		if info, ok := connect.CallInfoForServerContext(ctx); ok && info.Protocol != "" {
 			protocol = info.Protocol
 		}
-		m.requests.WithLabelValues(service, method, protocol, codeName(err)).Inc()
-		m.duration.WithLabelValues(service, method, protocol).Observe(time.Since(start).Seconds())
+		of := known.get(m, service, method, protocol, codeName(err))
+		of.requests.Inc()
+		of.duration.Observe(time.Since(start).Seconds())
 		return err
 	}
+}
+
+// series are those that a call counts in.
+type series struct {
+	service, method, protocol, code string
+
+	requests prometheus.Counter
+	duration prometheus.Observer
+}
+
+// knownSeries remembers the series that was looked up last, which the next call of
+// the same procedure nearly always has too.
+type knownSeries struct{ last atomic.Pointer[series] }
+
+func (k *knownSeries) get(m *Metrics, service, method, protocol, code string) *series {
+	s := k.last.Load()
+	if s != nil && s.code == code && s.protocol == protocol && s.method == method && s.service == service {
+		return s
+	}
+	s = &series{
+		service: service, method: method, protocol: protocol, code: code,
+		requests: m.requests.WithLabelValues(service, method, protocol, code),
+		duration: m.duration.WithLabelValues(service, method, protocol),
+	}
+	k.last.Store(s)
+	return s
 }
 
 // Unknown counts a call of a procedure that there is not, over one of the server's
