@@ -35,12 +35,12 @@ func (b *bench) agent(ctx context.Context, t *result.Table) error {
 		return err
 	}
 	defer remove()
-	srv, url, err := b.serve(ctx, 0, filepath.Join(dir, "data"))
+	srv, err := b.serve(ctx, 0, filepath.Join(dir, "data"))
 	if err != nil {
 		return err
 	}
 	defer srv.Stop()
-	agent, err := process.Start(ctx, 0, b.vitals, "agent", "--server", url, "--hostname", "bench-agent", "--spool-dir", filepath.Join(dir, "spool"))
+	agent, err := process.Start(ctx, 0, b.vitals, "agent", "--server", srv.url, "--token", srv.operator, "--hostname", "bench-agent", "--spool-dir", filepath.Join(dir, "spool"))
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (b *bench) agent(ctx context.Context, t *result.Table) error {
 		beside = fmt.Sprintf("node_exporter %.1f for %d samples; ", perHour(exporter.process.CPU()-exporterUsed), exporter.samples)
 		besideMemory = fmt.Sprintf("node_exporter %s, own %s; ", mib(r), mib(o))
 	}
-	n, err := samplesARound(ctx, url)
+	n, err := samplesARound(ctx, srv)
 	if err != nil {
 		return err
 	}
@@ -88,8 +88,8 @@ func (b *bench) agent(ctx context.Context, t *result.Table) error {
 }
 
 // samplesARound is how many series of the agent had a sample of late.
-func samplesARound(ctx context.Context, url string) (float64, error) {
-	c, err := client.New(url)
+func samplesARound(ctx context.Context, srv *running) (float64, error) {
+	c, err := client.New(srv.url, as(srv.viewer))
 	if err != nil {
 		return 0, err
 	}
@@ -112,10 +112,11 @@ type exporter struct {
 }
 
 func (b *bench) exporter(ctx context.Context) (*exporter, error) {
-	path, err := peer.NodeExporter(ctx, b.cache)
+	path, version, err := peer.NodeExporter(ctx, b.cache)
 	if err != nil {
 		return nil, err
 	}
+	b.note("node_exporter", version)
 	addr, err := process.FreeAddress()
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func (b *bench) disk(ctx context.Context, t *result.Table) error {
 		return err
 	}
 	beside := fmt.Sprintf("Prometheus TSDB by itself %.2f, with its XOR2 %.2f; ", float64(plain.all)/n, float64(second.all)/n)
-	if peers, _ := b.peers(ctx); len(peers) > 0 && peers[0].name == "VictoriaMetrics" {
+	if peers := b.receivers(ctx); len(peers) > 0 && peers[0].name == victoriaName {
 		size, err := b.victoriaSize(ctx, peers[0], r)
 		if err != nil {
 			return err
@@ -181,7 +181,7 @@ func (b *bench) victoriaSize(ctx context.Context, victoria target, r *recording.
 		return 0, err
 	}
 	defer remove()
-	p, url, err := victoria.start(ctx, 0, dir)
+	p, err := victoria.start(ctx, 0, dir)
 	if err != nil {
 		return 0, err
 	}
@@ -195,12 +195,12 @@ func (b *bench) victoriaSize(ctx context.Context, victoria target, r *recording.
 		if err != nil {
 			return 0, err
 		}
-		if err := peer.Write(ctx, http.DefaultClient, url+"/api/v1/write", body); err != nil {
+		if err := peer.Write(ctx, http.DefaultClient, p.url+"/api/v1/write", body); err != nil {
 			return 0, err
 		}
 	}
 	for _, call := range []string{"/internal/force_flush", "/internal/force_merge"} {
-		if err := p.Ready(ctx, url+call); err != nil {
+		if err := p.Ready(ctx, p.url+call); err != nil {
 			return 0, err
 		}
 		time.Sleep(settle)
