@@ -62,6 +62,7 @@ var parts = []part{
 	{"agent", (*bench).agent},
 	{"fleet", (*bench).fleet},
 	{"rpc", (*bench).rpc},
+	{"fanout", (*bench).fanout},
 }
 
 func main() {
