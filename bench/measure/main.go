@@ -59,6 +59,7 @@ var parts = []part{
 	{"ingest", (*bench).ingest},
 	{"disk", (*bench).disk},
 	{"query", (*bench).query},
+	{"day", (*bench).day},
 	{"agent", (*bench).agent},
 	{"fleet", (*bench).fleet},
 	{"rpc", (*bench).rpc},
