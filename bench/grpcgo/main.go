@@ -1,5 +1,5 @@
-// Command grpcgo is a grpc-go server at its defaults, with the two procedures that
-// the RPC benchmark calls: the peer of Vitals.
+// Command grpcgo is a grpc-go server at its defaults, with the procedures that the
+// RPC and the fan-out benchmark call and nothing else: the peer of Vitals.
 package main
 
 import (
@@ -45,6 +45,9 @@ func run(ctx context.Context, addr, ready string) error {
 	}}
 	srv.RegisterService(&monitoring, s)
 	srv.RegisterService(&diagnostics, s)
+	h := newHub()
+	srv.RegisterService(&live, h)
+	srv.RegisterService(&ingest, h)
 	probe := &http.Server{Addr: ready, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), ReadHeaderTimeout: time.Second}
 	go func() {
 		<-ctx.Done()

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"path/filepath"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/prompb"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -51,13 +49,13 @@ func (b *bench) disk(ctx context.Context, t *result.Table) error {
 	if err != nil {
 		return err
 	}
-	beside := fmt.Sprintf("Prometheus TSDB by itself %.2f, with its XOR2 %.2f; ", float64(plain.all)/n, float64(second.all)/n)
-	if peers, _ := b.peers(ctx); len(peers) > 0 && peers[0].name == "VictoriaMetrics" {
-		size, err := b.victoriaSize(ctx, peers[0], r)
+	beside := fmt.Sprintf("today's TSDB by itself %.2f, with its XOR2 %.2f; ", float64(plain.all)/n, float64(second.all)/n)
+	for _, p := range b.receivers(ctx) {
+		size, err := b.receiverSize(ctx, p, r)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		beside += fmt.Sprintf("VictoriaMetrics %.2f; ", float64(size)/n)
+		beside += fmt.Sprintf("%s %.2f (index %.2f); ", p.name, float64(size.all)/n, float64(size.index)/n)
 	}
 	what := fmt.Sprintf("bytes a raw sample, %s of a real host, %d series, %.0fk samples", length.Round(time.Minute), len(r.Series), n/1000)
 	t.Add(what, fmt.Sprintf("%.2f (index %.2f)", float64(raw.all)/n, float64(raw.index)/n), fmt.Sprintf("%saim %.1f", beside, diskAim), result.AtMost(float64(raw.all)/n, diskAim))
@@ -172,40 +170,6 @@ func compactedSize(dir string, o *tsdb.Options) (got size, err error) {
 		err = closed
 	}
 	return got, err
-}
-
-// victoriaSize is what VictoriaMetrics takes for the samples, without its index.
-func (b *bench) victoriaSize(ctx context.Context, victoria target, r *recording.Recording) (int64, error) {
-	dir, remove, err := b.folder()
-	if err != nil {
-		return 0, err
-	}
-	defer remove()
-	p, url, err := victoria.start(ctx, 0, dir)
-	if err != nil {
-		return 0, err
-	}
-	defer p.Stop()
-	for _, s := range r.Series {
-		series := prompb.TimeSeries{Labels: peer.Labels(s.Series)}
-		for i := range s.Times {
-			series.Samples = append(series.Samples, prompb.Sample{Timestamp: s.Times[i], Value: s.Values[i]})
-		}
-		body, err := peer.Encode([]prompb.TimeSeries{series})
-		if err != nil {
-			return 0, err
-		}
-		if err := peer.Write(ctx, http.DefaultClient, url+"/api/v1/write", body); err != nil {
-			return 0, err
-		}
-	}
-	for _, call := range []string{"/internal/force_flush", "/internal/force_merge"} {
-		if err := p.Ready(ctx, url+call); err != nil {
-			return 0, err
-		}
-		time.Sleep(settle)
-	}
-	return folderSize(filepath.Join(dir, "data")), nil
 }
 
 func folderSize(dir string) (size int64) {

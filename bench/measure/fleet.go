@@ -22,7 +22,7 @@ func (b *bench) fleet(ctx context.Context, t *result.Table) error {
 		return err
 	}
 	defer remove()
-	srv, url, err := b.serve(ctx, 0, dir)
+	srv, err := b.serve(ctx, 0, dir)
 	if err != nil {
 		return err
 	}
@@ -32,12 +32,12 @@ func (b *bench) fleet(ctx context.Context, t *result.Table) error {
 	done := make(chan error, 1)
 	go func() {
 		_, err := simulate.Run(ctx, simulate.Options{
-			Server: url, Hosts: fleetHosts, Series: fleetSeries, Seed: 1, Duration: time.Hour, Connections: 10, Counts: counts,
+			Server: srv.url, Token: srv.operator, Hosts: fleetHosts, Series: fleetSeries, Seed: 1, Duration: time.Hour, Connections: 10, Counts: counts,
 		})
 		done <- err
 	}()
 	defer func() { cancel(); <-done }()
-	watched, err := watch(ctx, srv, counts, 2*b.warmUp, b.watch, done)
+	watched, err := watch(ctx, srv.Process, counts, 2*b.warmUp, b.watch, done)
 	if err != nil {
 		return err
 	}

@@ -3,21 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
 
-	"github.com/prometheus/prometheus/prompb"
-	"golang.org/x/sync/errgroup"
-
-	"github.com/vitals-rpc/vitals/bench/internal/peer"
 	"github.com/vitals-rpc/vitals/bench/internal/process"
 	"github.com/vitals-rpc/vitals/bench/internal/result"
 	"github.com/vitals-rpc/vitals/bench/internal/simulate"
-	"github.com/vitals-rpc/vitals/client"
 )
 
 const (
@@ -33,6 +25,10 @@ const (
 	// acknowledged, so that it is counted.
 	settle = 2 * time.Second
 )
+
+// ingestRatioAims are how many samples Vitals is to take in for each that a peer
+// does, of the same processor time.
+var ingestRatioAims = map[string]float64{victoriaName: 1, prometheusName: 3}
 
 // shape is how samples come in.
 type shape struct {
@@ -62,91 +58,83 @@ type target struct {
 	name string
 	// start starts it on so many cores with a folder; the sender has the
 	// samples in its own encoding.
-	start func(ctx context.Context, cores int, dir string) (*process.Process, string, error)
+	start func(ctx context.Context, cores int, dir string) (*running, error)
 	load  func(hosts []*simulate.Host, s shape, from time.Time, rounds int) (load, error)
 }
 
 // load is samples that wait to be sent.
 type load struct {
 	samples uint64
-	send    func(ctx context.Context, url string) error
+	send    func(ctx context.Context, to *running) error
 }
 
-// ingest measures how fast samples are taken in, and what that costs.
+// ingest measures how fast samples are taken in, and what that costs, by Vitals
+// and by its peers in turn.
 func (b *bench) ingest(ctx context.Context, t *result.Table) error {
-	vitals := target{"Vitals", b.serve, vitalsLoad}
-	peers, missing := b.peers(ctx)
-	type key struct {
-		target, shape string
-		cores         int
+	targets := []target{{"Vitals", b.serve, vitalsLoad}}
+	if !b.alone {
+		targets = append(targets, b.receivers(ctx)...)
 	}
-	results := map[key][]outcome{}
-	run := func(which target, s shape, cores int) error {
-		o, err := b.ingestOnce(ctx, which, s, cores)
-		if err != nil {
-			return fmt.Errorf("%s, %s, on %d cores: %w", which.name, s.name, cores, err)
-		}
-		k := key{which.name, s.name, cores}
-		results[k] = append(results[k], o)
-		b.logf("    %s, %s, on %d cores: %.0f samples/s, %.3f CPU s a million, %.2f cores busy", which.name, s.name, cores, o.perSecond, o.cpuPerMillion, o.busy)
-		return nil
+	cores, shapes := []int{1}, []shape{liveShape, backlogShape}
+	if b.full && runtime.NumCPU() > 1 {
+		cores = append(cores, 2)
 	}
-	cores, shapes := []int{1, 2}[:min(2, runtime.NumCPU())], []shape{liveShape, backlogShape}
-	if b.shape != "" {
-		cores, peers = cores[:1], nil
-		shapes = slices.DeleteFunc(shapes, func(s shape) bool { return s.name != b.shape })
-	}
-	for range b.rounds {
-		for _, n := range cores {
-			for _, s := range shapes {
-				if err := run(vitals, s, n); err != nil {
-					return err
-				}
-			}
-			for _, p := range peers {
-				if n > 1 && !b.full {
-					continue
-				}
-				if err := run(p, liveShape, n); err != nil {
-					return err
-				}
-			}
-		}
-	}
+	shapes = slices.DeleteFunc(shapes, func(s shape) bool { return !b.wants(s.name) })
 	for _, n := range cores {
 		for _, s := range shapes {
-			got := medianOf(results[key{"Vitals", s.name, n}])
-			beside, besideCPU := "", ""
-			for _, p := range peers {
-				runs := results[key{p.name, liveShape.name, n}]
-				if len(runs) == 0 {
-					continue
-				}
-				o := medianOf(runs)
-				beside += fmt.Sprintf("%s %.0f; ", p.name, o.perSecond)
-				besideCPU += fmt.Sprintf("%s %.2f; ", p.name, o.cpuPerMillion)
+			results, err := b.ingestRounds(ctx, targets, s, n)
+			if err != nil {
+				return err
 			}
-			where := fmt.Sprintf("%s, %d core(s)", s.name, n)
-			t.Add("samples/s through Report, "+where, fmt.Sprintf("%.0f", got.perSecond), beside+missing, "")
-			t.Add("server CPU s a million samples, "+where, fmt.Sprintf("%.2f", got.cpuPerMillion), fmt.Sprintf("%saim %.1f", besideCPU, ingestAim), result.AtMost(got.cpuPerMillion, ingestAim))
+			addIngest(t, targets, results, fmt.Sprintf("%s, %d core(s)", s.name, n))
 		}
 	}
 	return nil
 }
 
-func medianOf(runs []outcome) outcome {
-	pick := func(f func(outcome) float64) float64 {
-		var all []float64
-		for _, r := range runs {
-			all = append(all, f(r))
+// ingestRounds sends the same to each target in turn, several times, and returns
+// what came of it, by target.
+func (b *bench) ingestRounds(ctx context.Context, targets []target, s shape, cores int) ([][]outcome, error) {
+	results := make([][]outcome, len(targets))
+	for range b.rounds {
+		for i, which := range targets {
+			o, err := b.ingestOnce(ctx, which, s, cores)
+			if err != nil {
+				return nil, fmt.Errorf("%s, %s, on %d cores: %w", which.name, s.name, cores, err)
+			}
+			results[i] = append(results[i], o)
+			b.logf("    %s, %s, on %d cores: %.0f samples/s, %.3f CPU s a million, %.2f cores busy", which.name, s.name, cores, o.perSecond, o.cpuPerMillion, o.busy)
 		}
-		return result.Median(all)
 	}
-	return outcome{
-		pick(func(o outcome) float64 { return o.perSecond }),
-		pick(func(o outcome) float64 { return o.cpuPerMillion }),
-		pick(func(o outcome) float64 { return o.busy }),
+	return results, nil
+}
+
+// addIngest adds the rows of one shape. The first target is Vitals.
+func addIngest(t *result.Table, targets []target, results [][]outcome, where string) {
+	speed, cost := columns(results[0])
+	t.Add("samples/s taken in, "+where, result.Spread(speed, "%.0f"), besideSpeed(targets[1:], results[1:]), "")
+	t.Add("server CPU s a million samples, "+where, result.Spread(cost, "%.2f"), fmt.Sprintf("aim %.1f", ingestAim), result.AtMost(result.Median(cost), ingestAim))
+	for i, p := range targets[1:] {
+		_, theirs := columns(results[i+1])
+		ratio := result.Ratio(theirs, cost)
+		aim := ingestRatioAims[p.name]
+		t.Add("samples a CPU second, to those of "+p.name+", "+where, ratio.String(), fmt.Sprintf("%s CPU s a million; aim %.1fx", result.Spread(theirs, "%.2f"), aim), result.AtLeast(ratio.Median, aim))
 	}
+}
+
+func besideSpeed(peers []target, results [][]outcome) (beside string) {
+	for i, p := range peers {
+		speed, _ := columns(results[i])
+		beside += fmt.Sprintf("%s %.0f; ", p.name, result.Median(speed))
+	}
+	return beside
+}
+
+func columns(runs []outcome) (perSecond, cpuPerMillion []float64) {
+	for _, r := range runs {
+		perSecond, cpuPerMillion = append(perSecond, r.perSecond), append(cpuPerMillion, r.cpuPerMillion)
+	}
+	return perSecond, cpuPerMillion
 }
 
 // ingestOnce starts a server, lets it meet the series, and sends.
@@ -156,7 +144,7 @@ func (b *bench) ingestOnce(ctx context.Context, which target, s shape, cores int
 		return o, err
 	}
 	defer remove()
-	p, url, err := which.start(ctx, cores, dir)
+	p, err := which.start(ctx, cores, dir)
 	if err != nil {
 		return o, err
 	}
@@ -176,13 +164,13 @@ func (b *bench) ingestOnce(ctx context.Context, which target, s shape, cores int
 	if err != nil {
 		return o, err
 	}
-	if err := first.send(ctx, url); err != nil {
+	if err := first.send(ctx, p); err != nil {
 		return o, err
 	}
 	runtime.GC() // what was made up is not collected during the measuring
 	time.Sleep(settle / 2)
 	used, start := p.CPU(), time.Now()
-	if err := second.send(ctx, url); err != nil {
+	if err := second.send(ctx, p); err != nil {
 		return o, err
 	}
 	took, during := time.Since(start), p.CPU()-used
@@ -190,153 +178,4 @@ func (b *bench) ingestOnce(ctx context.Context, which target, s shape, cores int
 	cpu := p.CPU() - used
 	n := float64(second.samples)
 	return outcome{n / took.Seconds(), cpu.Seconds() / n * 1e6, during.Seconds() / took.Seconds()}, nil
-}
-
-// vitalsLoad is what agents send: each host over a connection of its own, in
-// gzip.
-func vitalsLoad(hosts []*simulate.Host, s shape, from time.Time, rounds int) (l load, err error) {
-	var all []*simulate.Prepared
-	for _, h := range hosts {
-		p, err := h.Prepare(from.UnixMilli(), s.step, rounds, s.perMessage)
-		if err != nil {
-			return l, err
-		}
-		all = append(all, p)
-		l.samples += p.Samples
-	}
-	l.send = func(ctx context.Context, url string) error {
-		group, ctx := errgroup.WithContext(ctx)
-		for _, p := range all {
-			group.Go(func() error {
-				c, err := client.New(url, client.WithGzip())
-				if err != nil {
-					return err
-				}
-				defer c.Close()
-				return p.Send(ctx, c.Ingest(), s.perStream)
-			})
-		}
-		return group.Wait()
-	}
-	return l, nil
-}
-
-// peerLoad is the same samples as remote writes. The hosts are shared out among
-// workers, so that each series' samples arrive in order.
-func peerLoad(path string) func([]*simulate.Host, shape, time.Time, int) (load, error) {
-	return func(hosts []*simulate.Host, s shape, from time.Time, rounds int) (l load, err error) {
-		var bodies [peerWorkers][][]byte
-		for w := range peerWorkers {
-			var mine []*simulate.Host
-			for i := w; i < len(hosts); i += peerWorkers {
-				mine = append(mine, hosts[i])
-			}
-			var n uint64
-			if bodies[w], n, err = remoteWrites(mine, s, from, rounds); err != nil {
-				return l, err
-			}
-			l.samples += n
-		}
-		l.send = func(ctx context.Context, url string) error {
-			c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: peerWorkers}}
-			defer c.CloseIdleConnections()
-			group, ctx := errgroup.WithContext(ctx)
-			for _, mine := range bodies {
-				group.Go(func() error {
-					for _, body := range mine {
-						if err := peer.Write(ctx, c, url+path, body); err != nil {
-							return err
-						}
-					}
-					return nil
-				})
-			}
-			return group.Wait()
-		}
-		return l, nil
-	}
-}
-
-// remoteWrites encodes the hosts' rounds as remote writes, as a Prometheus or a
-// vmagent does: one sample a series.
-func remoteWrites(hosts []*simulate.Host, s shape, from time.Time, rounds int) (bodies [][]byte, n uint64, err error) {
-	labels := map[*simulate.Host][][]prompb.Label{}
-	for _, h := range hosts {
-		for _, series := range h.Series {
-			labels[h] = append(labels[h], peer.Labels(series))
-		}
-	}
-	var batch []prompb.TimeSeries
-	flush := func() error {
-		body, err := peer.Encode(batch)
-		n += uint64(len(batch))
-		bodies, batch = append(bodies, body), batch[:0]
-		return err
-	}
-	for r := range rounds {
-		at := from.Add(time.Duration(r) * s.step).UnixMilli()
-		for _, h := range hosts {
-			ids, values := h.Next(at, nil, nil)
-			for i, id := range ids {
-				batch = append(batch, prompb.TimeSeries{Labels: labels[h][id], Samples: []prompb.Sample{{Timestamp: at, Value: values[i]}}})
-				if len(batch) == peerBatch {
-					if err := flush(); err != nil {
-						return nil, 0, err
-					}
-				}
-			}
-		}
-	}
-	if len(batch) > 0 {
-		err = flush()
-	}
-	return bodies, n, err
-}
-
-// peers are the servers beside which Vitals is measured, as far as they can be
-// had here; missing says which cannot.
-func (b *bench) peers(ctx context.Context) (found []target, missing string) {
-	if path, err := peer.Debian(ctx, b.cache, "victoria-metrics", "usr/bin/victoria-metrics"); err == nil {
-		found = append(found, target{"VictoriaMetrics", func(ctx context.Context, cores int, dir string) (*process.Process, string, error) {
-			return startPeer(ctx, cores, path, "/health", func(addr string) []string {
-				return []string{"-storageDataPath=" + dir, "-httpListenAddr=" + addr, "-retentionPeriod=1y", "-loggerLevel=ERROR"}
-			})
-		}, peerLoad("/api/v1/write")})
-	} else {
-		b.logf("    %v", err)
-		missing += "no VictoriaMetrics here; "
-	}
-	if path, err := peer.Debian(ctx, b.cache, "prometheus", "usr/bin/prometheus"); err == nil {
-		found = append(found, target{"Prometheus", func(ctx context.Context, cores int, dir string) (*process.Process, string, error) {
-			config := filepath.Join(dir, "prometheus.yml")
-			if err := os.WriteFile(config, []byte("scrape_configs: []\n"), 0o600); err != nil {
-				return nil, "", err
-			}
-			return startPeer(ctx, cores, path, "/-/ready", func(addr string) []string {
-				return []string{"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(dir, "data"), "--web.listen-address=" + addr,
-					"--web.enable-remote-write-receiver", "--log.level=error"}
-			})
-		}, peerLoad("/api/v1/write")})
-	} else {
-		b.logf("    %v", err)
-		missing += "no Prometheus here; "
-	}
-	return found, missing
-}
-
-func startPeer(ctx context.Context, cores int, path, ready string, args func(addr string) []string) (*process.Process, string, error) {
-	addr, err := process.FreeAddress()
-	if err != nil {
-		return nil, "", err
-	}
-	p, err := process.Start(ctx, cores, path, args(addr)...)
-	if err != nil {
-		return nil, "", err
-	}
-	url := "http://" + addr
-	if err := p.Ready(ctx, url+ready); err != nil {
-		p.Stop()
-		return nil, "", err
-	}
-	return p, url, nil
 }

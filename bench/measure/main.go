@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -27,18 +28,23 @@ import (
 
 // bench is how to measure.
 type bench struct {
-	vitals  string // the program
-	cache   string // the peers' programs
-	work    string // everything else, removed in the end
-	record  string // the recording of a host
-	rounds  int    // of each measurement of ingest
-	samples uint64 // in each of them
+	vitals  string        // the program
+	cache   string        // the peers' programs
+	work    string        // everything else, removed in the end
+	record  string        // the recording of a host
+	rounds  int           // of each comparison
+	each    time.Duration // how long a load of rpc or fanout is in a round
+	samples uint64        // in each round of ingest
 	warmUp  time.Duration
 	watch   time.Duration // how long the agent and the fleet are watched
 	queries int
 	full    bool
 	types   bool   // which metric types take how much on disk
-	shape   string // of ingest, only this one, on one core and without peers
+	only    string // of a part's loads, only those with this in their names
+	alone   bool   // without peers
+	debug   string // where the server that is measured serves profiles
+
+	versions map[string]string // of the peers, by name
 }
 
 func (b *bench) logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
@@ -53,20 +59,24 @@ var parts = []part{
 	{"ingest", (*bench).ingest},
 	{"disk", (*bench).disk},
 	{"query", (*bench).query},
+	{"day", (*bench).day},
 	{"agent", (*bench).agent},
 	{"fleet", (*bench).fleet},
 	{"rpc", (*bench).rpc},
+	{"fanout", (*bench).fanout},
 }
 
 func main() {
-	b := &bench{rounds: 3, samples: 1_000_000, warmUp: 5 * time.Second, watch: 20 * time.Second, queries: 100}
+	b := &bench{rounds: 5, each: time.Second, samples: 1_000_000, warmUp: 5 * time.Second, watch: 20 * time.Second, queries: 100}
 	flag.BoolVar(&b.full, "full", false, "more and longer rounds, and the peers on two cores, too")
 	watch := flag.Duration("watch", 0, "how long the agent and the fleet are watched (default 20s, with -full 2m)")
 	results := flag.String("results", "results", "`folder` for the result; empty: none is kept")
 	flag.StringVar(&b.vitals, "vitals", "", "the vitals `program` (default: built from the tree)")
 	flag.StringVar(&b.cache, "cache", defaultCache(), "`folder` for the peers' programs")
 	flag.StringVar(&b.record, "recording", "testdata/host.recording", "`file` that the record command made, for the bytes a sample")
-	flag.StringVar(&b.shape, "shape", "", "of ingest, only the live or the backlog `shape`, on one core and without peers, for profiles")
+	flag.StringVar(&b.debug, "debug", "", "loopback `address` at which the server that is measured serves profiles")
+	flag.StringVar(&b.only, "only", "", "of ingest, rpc and fanout, only the loads that have this `text` in their names")
+	flag.BoolVar(&b.alone, "alone", false, "of ingest, leave the peers out")
 	flag.BoolVar(&b.types, "types", false, "of disk, show on stderr what each metric type takes")
 	interfaces := flag.Int("interfaces", 0, "measure in a network namespace that has this `number` of interfaces with traffic, six series each (needs root)")
 	profile := flag.String("cpuprofile", "", "`file` for a profile of the measuring itself, for what is measured in process")
@@ -82,7 +92,8 @@ func main() {
 		}
 	}
 	if b.full {
-		b.rounds, b.samples, b.warmUp, b.watch, b.queries = 5, 6_000_000, 15*time.Second, 2*time.Minute, 300
+		b.rounds, b.each, b.samples = 9, 5*time.Second, 3_000_000
+		b.warmUp, b.watch, b.queries = 15*time.Second, 2*time.Minute, 300
 	}
 	if *watch > 0 {
 		b.watch = *watch
@@ -108,6 +119,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// wants reports whether a load of that name is asked for.
+func (b *bench) wants(load string) bool { return strings.Contains(load, b.only) }
 
 // startProfile writes a profile until stop; an empty path means none.
 func startProfile(path string) (stop func() error, err error) {
@@ -159,7 +173,7 @@ func (b *bench) measure(ctx context.Context, names []string, results string) (er
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
-	head := result.Machine(ctx, before, result.LoadAverage())
+	head := result.Machine(ctx, before, result.LoadAverage()) + b.peerVersions()
 	fmt.Print(strings.TrimPrefix(t.Markdown(head), "# Measured\n\n"))
 	if results == "" {
 		return nil
@@ -167,4 +181,12 @@ func (b *bench) measure(ctx context.Context, names []string, results string) (er
 	path, err := t.Write(results, head)
 	b.logf("kept in %s", path)
 	return err
+}
+
+// peerVersions says which versions of the peers were measured.
+func (b *bench) peerVersions() (text string) {
+	for _, name := range slices.Sorted(maps.Keys(b.versions)) {
+		text += "; " + name + " " + b.versions[name]
+	}
+	return text
 }

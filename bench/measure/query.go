@@ -46,15 +46,15 @@ func (b *bench) query(ctx context.Context, t *result.Table) error {
 	if err != nil {
 		return err
 	}
-	p, url, err := b.serve(ctx, 0, dir)
+	p, err := b.serve(ctx, 0, dir)
 	if err != nil {
 		return err
 	}
 	defer p.Stop()
-	if err := b.overLoopback(ctx, t, "by RPC", url, end); err != nil {
+	if err := b.overLoopback(ctx, t, "by RPC", p, end); err != nil {
 		return err
 	}
-	return b.overLoopback(ctx, t, "by RPC, plain", url, end, client.WithRoundTripper(uncompressed{}))
+	return b.overLoopback(ctx, t, "by RPC, plain", p, end, client.WithRoundTripper(uncompressed{}))
 }
 
 // uncompressed asks for answers that are not compressed, to show what
@@ -125,8 +125,8 @@ func (b *bench) inProcess(ctx context.Context, t *result.Table, s *store.Store, 
 	})
 }
 
-func (b *bench) overLoopback(ctx context.Context, t *result.Table, where, url string, end time.Time, options ...client.Option) error {
-	c, err := client.New(url, options...)
+func (b *bench) overLoopback(ctx context.Context, t *result.Table, where string, p *running, end time.Time, options ...client.Option) error {
+	c, err := client.New(p.url, append(options, as(p.viewer))...)
 	if err != nil {
 		return err
 	}

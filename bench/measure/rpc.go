@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -20,50 +17,107 @@ import (
 	monitoringpb "github.com/vitals-rpc/vitals/gen/monitoring"
 )
 
-// messages is how many a stream of the RPC benchmark has.
-const messages = 1000
+const (
+	// messages is how many a stream of the RPC benchmark has.
+	messages = 1000
+	// rpcConns and rpcInFlight are the connections of HTTP/2 and the calls at once
+	// on each. HTTP/1.1 has as many connections as that are calls.
+	rpcConns, rpcInFlight = 4, 32
+	// The classic and the streaming procedure.
+	getMetric = "/monitoring.MonitoringService/GetMetric"
+	countUp   = "/diagnostics.v1.DiagnosticsService/CountUp"
+)
 
-// callee is a server that is measured.
-type callee struct {
-	name string
-	p    *process.Process
-	addr string
-	cost []float64 // processor time a call or message, in microseconds, a round each
-	rate []float64 // calls or messages a second
+// comparison is one load on some servers, the first of which is the peer.
+type comparison struct {
+	what    string
+	load    rpcload.Load
+	callees []*callee
+	// aims are the ratios to the peer that are wanted, by name.
+	aims map[string]float64
 }
 
-// rpc calls Vitals by gRPC over its own HTTP/2 and over net/http's, and grpc-go,
-// in turn: each on one core, the load from the others. What counts is processor
-// time a call, which other programs on the machine disturb less than the rate.
+// rpc calls Vitals and its peers over each protocol, in turn: each on one core,
+// the load from the others. What counts is processor time a call, which other
+// programs on the machine disturb less than the rate.
 func (b *bench) rpc(ctx context.Context, t *result.Table) error {
 	dir, remove, err := b.folder()
 	if err != nil {
 		return err
 	}
 	defer remove()
-	callees, err := b.callees(ctx, dir)
-	defer func() {
-		for _, c := range callees {
-			c.p.Stop()
-		}
-	}()
+	s := &site{bench: b, ctx: ctx, dir: dir}
+	defer s.stop()
+	comparisons, err := s.comparisons()
 	if err != nil {
 		return err
 	}
 	defer process.KeepOff(1, runtime.NumCPU())()
-	request, err := proto.Marshal(&monitoringpb.MetricRequest{MetricType: "cpu"})
+	for _, c := range comparisons {
+		if !b.wants(c.what) {
+			continue
+		}
+		if err := b.compare(ctx, t, c); err != nil {
+			return fmt.Errorf("%s: %w", c.what, err)
+		}
+	}
+	return nil
+}
+
+// comparisons starts the servers and says what is compared on which of them.
+func (s *site) comparisons() ([]comparison, error) {
+	peer := s.grpcGo()
+	bare, bareStd := s.plain("own"), s.plain("std")
+	vitals, vitalsStd := s.vitals("own"), s.vitals("std")
+	if s.err != nil {
+		return nil, s.err
+	}
+	unary, err := unaryLoad()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	unary := rpcload.Load{Procedure: "/monitoring.MonitoringService/GetMetric", Request: request, Conns: 4, InFlight: 32, Messages: 1, Check: checkMetric}
-	if request, err = proto.Marshal(&diagnosticsv1.CountUpRequest{To: messages}); err != nil {
-		return err
+	stream, err := streamLoad()
+	if err != nil {
+		return nil, err
 	}
-	stream := rpcload.Load{Procedure: "/diagnostics.v1.DiagnosticsService/CountUp", Request: request, Conns: 4, InFlight: 8, Messages: messages, Check: checkNumber}
-	if err := b.compare(ctx, t, callees, "unary GetMetric by gRPC, a call", unary, 1); err != nil {
-		return err
+	onConnect := func(what string, aim float64, load rpcload.Load) comparison {
+		return comparison{"unary GetMetric by " + what + ", a call", load, []*callee{bareStd, vitals}, map[string]float64{vitals.name: aim}}
 	}
-	return b.compare(ctx, t, callees, "stream of 1,000 small messages by gRPC, a message", stream, 1.4)
+	grpc := []*callee{peer, bare, vitals, vitalsStd}
+	return []comparison{
+		{"unary GetMetric by gRPC, a call", unary, grpc, map[string]float64{vitals.name: 1.5}},
+		{"stream of 1,000 small messages by gRPC, a message", stream, grpc, map[string]float64{vitals.name: 2}},
+		onConnect("Connect JSON over HTTP/2", 2, asJSON(overConnect(unary))),
+		onConnect("Connect JSON over HTTP/1.1", 0.9, overHTTP1(asJSON(overConnect(unary)))),
+		onConnect("Connect binary over HTTP/2", 0, overConnect(unary)),
+		onConnect("Connect binary over HTTP/1.1", 0, overHTTP1(overConnect(unary))),
+		onConnect("gRPC-Web over HTTP/2", 0, overGRPCWeb(unary)),
+		onConnect("gRPC-Web over HTTP/1.1", 0, overHTTP1(overGRPCWeb(unary))),
+	}, nil
+}
+
+func unaryLoad() (rpcload.Load, error) {
+	request, err := proto.Marshal(&monitoringpb.MetricRequest{MetricType: "cpu"})
+	return rpcload.Load{Procedure: getMetric, Request: request, Conns: rpcConns, InFlight: rpcInFlight, Messages: 1, Check: checkMetric}, err
+}
+
+func streamLoad() (rpcload.Load, error) {
+	request, err := proto.Marshal(&diagnosticsv1.CountUpRequest{To: messages})
+	return rpcload.Load{Procedure: countUp, Request: request, Conns: rpcConns, InFlight: 8, Messages: messages, Check: checkNumber}, err
+}
+
+func overConnect(l rpcload.Load) rpcload.Load { l.Protocol = rpcload.Connect; return l }
+
+func overGRPCWeb(l rpcload.Load) rpcload.Load { l.Protocol = rpcload.GRPCWeb; return l }
+
+func asJSON(l rpcload.Load) rpcload.Load {
+	l.JSON, l.Request, l.Check = true, []byte(`{"metricType":"cpu"}`), checkMetricJSON
+	return l
+}
+
+func overHTTP1(l rpcload.Load) rpcload.Load {
+	l.HTTP1, l.Conns = true, l.Conns*l.InFlight
+	return l
 }
 
 func checkMetric(_ int, message []byte) error {
@@ -71,8 +125,28 @@ func checkMetric(_ int, message []byte) error {
 	if err := proto.Unmarshal(message, &m); err != nil {
 		return err
 	}
-	if m.GetHostname() != "bench-server" || m.GetMetricType() != "cpu" || m.GetUnit() != "percent" || m.GetTimestamp() == 0 {
-		return fmt.Errorf("a wrong answer: %v", &m)
+	return checkAnswer(m.GetHostname(), m.GetMetricType(), m.GetUnit(), m.GetValue(), m.GetTimestamp())
+}
+
+func checkMetricJSON(_ int, message []byte) error {
+	var m struct {
+		Hostname, MetricType, Unit string
+		Value                      float64
+		Timestamp                  int64 `json:",string"`
+	}
+	if err := json.Unmarshal(message, &m); err != nil {
+		return fmt.Errorf("%s: %w", message, err)
+	}
+	return checkAnswer(m.Hostname, m.MetricType, m.Unit, m.Value, m.Timestamp)
+}
+
+// oldest is how old an observation may be: the peers' is that of their start.
+const oldest = time.Hour
+
+func checkAnswer(host, metricType, unit string, value float64, timestamp int64) error {
+	age := time.Since(time.Unix(timestamp, 0))
+	if host != hostname || metricType != "cpu" || unit != "percent" || value < 0 || value > 100 || age > oldest || age < -time.Second {
+		return fmt.Errorf("a wrong answer: %s of %s is %g %s, %s old", metricType, host, value, unit, age)
 	}
 	return nil
 }
@@ -88,106 +162,55 @@ func checkNumber(number int, message []byte) error {
 	return nil
 }
 
-func (b *bench) callees(ctx context.Context, dir string) ([]*callee, error) {
-	program, plain := filepath.Join(b.work, "grpcgo"), filepath.Join(b.work, "plain")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", b.work, "./grpcgo", "./plain").CombinedOutput(); err != nil { //nolint:gosec // our own programs
-		return nil, fmt.Errorf("the peers do not build (%w): %s", err, out)
-	}
-	addr, err := process.FreeAddress()
-	if err != nil {
-		return nil, err
-	}
-	ready, err := process.FreeAddress()
-	if err != nil {
-		return nil, err
-	}
-	var all []*callee
-	p, err := process.Start(ctx, 1, program, "--listen", addr, "--ready", ready)
-	if err != nil {
-		return nil, err
-	}
-	all = append(all, &callee{name: "grpc-go", p: p, addr: addr})
-	if err := p.Ready(ctx, "http://"+ready); err != nil {
-		return all, err
-	}
-	if addr, err = process.FreeAddress(); err != nil {
-		return all, err
-	}
-	if p, err = process.Start(ctx, 1, plain, "--listen", addr); err != nil {
-		return all, err
-	}
-	all = append(all, &callee{name: "a bare connect.Server over server/h2", p: p, addr: addr})
-	if err := p.Ready(ctx, "http://"+addr+"/healthz"); err != nil {
-		return all, err
-	}
-	for _, who := range []string{"own", "std"} {
-		data := filepath.Join(dir, who)
-		if err := os.Mkdir(data, 0o700); err != nil {
-			return all, err
-		}
-		p, url, err := b.serveWith(ctx, 1, data, "--http2", who)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, &callee{name: "vitals serve --http2=" + who, p: p, addr: url[len("http://"):]})
-	}
-	return all, waitForMetric(ctx, all[2:])
+// spent is what one server took for a load, a round each.
+type spent struct {
+	cost []float64 // processor time a call or message, in microseconds
+	rate []float64 // calls or messages a second
 }
 
-// waitForMetric waits until the servers have measured their host.
-func waitForMetric(ctx context.Context, callees []*callee) error {
-	for _, c := range callees {
-		if err := c.p.Ready(ctx, "http://"+c.addr+"/readyz"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// compare runs a load against each in turn, several times.
-func (b *bench) compare(ctx context.Context, t *result.Table, callees []*callee, what string, load rpcload.Load, aim float64) error {
-	rounds, each := max(b.rounds, 5), 2*time.Second
-	if b.full {
-		each = 5 * time.Second
-	}
-	for _, c := range callees {
-		c.cost, c.rate = nil, nil
-	}
-	for round := range rounds + 1 {
-		for _, c := range callees {
-			l := load
-			l.Addr = c.addr
-			before := c.p.CPU()
-			got, err := l.Run(ctx, each)
+// compare runs a load against each server in turn, several times.
+func (b *bench) compare(ctx context.Context, t *result.Table, c comparison) error {
+	all := make([]spent, len(c.callees))
+	for round := range b.rounds + 1 {
+		for i, callee := range c.callees {
+			cost, rate, err := callee.bear(ctx, c.load, b.each)
 			if err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
-			}
-			if got.Messages == 0 {
-				return errors.New(c.name + " answered nothing")
+				return fmt.Errorf("%s: %w", callee.name, err)
 			}
 			if round == 0 {
 				continue // warm-up
 			}
-			c.cost = append(c.cost, float64((c.p.CPU()-before).Microseconds())/float64(got.Messages))
-			c.rate = append(c.rate, float64(got.Messages)/got.Took.Seconds())
+			all[i].cost, all[i].rate = append(all[i].cost, cost), append(all[i].rate, rate)
 		}
 	}
-	peer, std := callees[0], callees[3]
-	peerCost := result.Median(peer.cost)
-	for _, c := range callees[1:] {
-		ratios := make([]float64, len(c.cost))
-		for i := range ratios {
-			ratios[i] = peer.cost[i] / c.cost[i]
+	beside := fmt.Sprintf("%s %.2f µs (%.0f/s)", c.callees[0].name, result.Median(all[0].cost), result.Median(all[0].rate))
+	for i, callee := range c.callees {
+		if i == 0 {
+			continue
 		}
-		verdict := ""
-		ratio := result.Median(ratios)
-		if c != std {
-			verdict = result.AtLeast(ratio, aim)
+		ratio := result.Ratio(all[0].cost, all[i].cost)
+		verdict, wanted := "", ""
+		if aim := c.aims[callee.name]; aim > 0 {
+			verdict, wanted = result.AtLeast(ratio.Median, aim), fmt.Sprintf("; aim %.1fx", aim)
 		}
-		t.Add(what+", "+c.name,
-			fmt.Sprintf("%.2f µs of one core (%.0f/s)", result.Median(c.cost), result.Median(c.rate)),
-			fmt.Sprintf("grpc-go %.2f µs (%.0f/s): %.2fx (%.2f to %.2f)", peerCost, result.Median(peer.rate), ratio, slices.Min(ratios), slices.Max(ratios)),
-			verdict)
+		t.Add(c.what+", "+callee.name, fmt.Sprintf("%.2f µs of one core (%.0f/s)", result.Median(all[i].cost), result.Median(all[i].rate)),
+			beside+": "+ratio.String()+wanted, verdict)
 	}
 	return nil
+}
+
+// bear takes a load for a while and returns what each message cost, in
+// microseconds, and how many there were a second.
+func (c *callee) bear(ctx context.Context, load rpcload.Load, length time.Duration) (cost, rate float64, err error) {
+	load.Addr, load.Header = c.addr(), c.header
+	before := c.CPU()
+	got, err := load.Run(ctx, length)
+	if err == nil && got.Messages == 0 {
+		err = errors.New("nothing was answered")
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	n := float64(got.Messages)
+	return float64((c.CPU() - before).Nanoseconds()) / 1000 / n, n / got.Took.Seconds(), nil
 }

@@ -2,36 +2,90 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"strings"
 
 	"github.com/vitals-rpc/vitals/bench/internal/process"
+	"github.com/vitals-rpc/vitals/client"
 )
 
+// running is a server that is measured.
+type running struct {
+	*process.Process
+
+	url string // http://host:port
+	// viewer and operator are tokens for reading and for reporting. Peers ask for
+	// none.
+	viewer, operator string
+}
+
+// addr is host:port.
+func (r *running) addr() string { return strings.TrimPrefix(r.url, "http://") }
+
+// as is a client's option to call with a token.
+func as(token string) client.Option { return client.WithToken(token) }
+
+// roomForOne are the bounds of one caller, raised, because here one caller makes the
+// calls of thousands. They are looked at in each call all the same.
+var roomForOne = []string{
+	"--max-calls-per-second", "10000000", "--max-bytes-per-second", "100000000000",
+	"--max-streams", "50000", "--max-streams-per-caller", "50000", "--max-hosts", "50000",
+}
+
 // serve starts a real server with a data folder, on so many cores, 0 meaning
-// all, and returns its URL. It measures its own host each second, as it always
-// does; what that costs is part of what is measured.
-func (b *bench) serve(ctx context.Context, cores int, dir string) (*process.Process, string, error) {
+// all. There are accounts, so that each call has to show a token. It measures its
+// own host each second, as it always does; what that costs is part of what is
+// measured.
+func (b *bench) serve(ctx context.Context, cores int, dir string) (*running, error) {
+	if b.debug != "" {
+		return b.serveWith(ctx, cores, dir, "--debug-listen", b.debug)
+	}
 	return b.serveWith(ctx, cores, dir)
 }
 
-// serveWith is serve with further flags.
-func (b *bench) serveWith(ctx context.Context, cores int, dir string, more ...string) (*process.Process, string, error) {
+// serveWith is serve with further flags and without profiles.
+func (b *bench) serveWith(ctx context.Context, cores int, dir string, more ...string) (r *running, err error) {
+	r = &running{}
+	if _, err = b.account(ctx, dir, "admin"); err != nil { // without one the server is open to all
+		return nil, err
+	}
+	if r.viewer, err = b.account(ctx, dir, "viewer"); err != nil {
+		return nil, err
+	}
+	if r.operator, err = b.account(ctx, dir, "operator"); err != nil {
+		return nil, err
+	}
 	addr, err := process.FreeAddress()
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	args := []string{"serve", "--listen", addr, "--data-dir", dir, "--hostname", "bench-server"}
-	p, err := process.Start(ctx, cores, b.vitals, append(args, more...)...)
-	if err != nil {
-		return nil, "", err
+	r.url = "http://" + addr
+	args := append([]string{"serve", "--listen", addr, "--data-dir", dir, "--hostname", hostname}, roomForOne...)
+	if r.Process, err = process.Start(ctx, cores, b.vitals, append(args, more...)...); err != nil {
+		return nil, err
 	}
-	url := "http://" + addr
-	if err := p.Ready(ctx, url+"/healthz"); err != nil {
-		p.Stop()
-		return nil, "", err
+	if err := r.Ready(ctx, r.url+"/healthz"); err != nil {
+		r.Stop()
+		return nil, err
 	}
-	return p, url, nil
+	return r, nil
+}
+
+// hostname is what the measured servers call their own host.
+const hostname = "bench-server"
+
+// account makes a user of that role and name in a data folder, and returns its
+// token.
+func (b *bench) account(ctx context.Context, dir, role string) (token string, err error) {
+	cmd := exec.CommandContext(ctx, b.vitals, "user", "add", role, "--role", role, "--new-token", "--data-dir", dir) //nolint:gosec // the operator's program
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return "", fmt.Errorf("vitals user add %s: %w: %s", role, err, exit.Stderr)
+	}
+	return strings.TrimSpace(string(out)), err
 }
 
 // folder makes a folder for one measurement; remove it when done.

@@ -97,10 +97,12 @@ func (p *Process) Ready(ctx context.Context, url string) error {
 
 // CPU is the processor time that all its threads have taken, also those that
 // have ended, to the nanosecond.
-func (p *Process) CPU() time.Duration {
+func (p *Process) CPU() time.Duration { return cpuOf(p.cmd.Process.Pid) }
+
+func cpuOf(pid int) time.Duration {
 	const cpuclockSched = 2 // the kernel's clock of a whole process: see clock_getcpuclockid(3)
 	var ts unix.Timespec
-	if err := unix.ClockGettime(int32(^p.cmd.Process.Pid<<3|cpuclockSched), &ts); err != nil { //nolint:gosec // a pid fits
+	if err := unix.ClockGettime(int32(^pid<<3|cpuclockSched), &ts); err != nil { //nolint:gosec // a pid fits
 		return 0
 	}
 	return time.Duration(ts.Nano())
@@ -108,8 +110,10 @@ func (p *Process) CPU() time.Duration {
 
 // Memory is what the process holds resident, in bytes: all of it, and the part
 // that is its own, without the files that it maps.
-func (p *Process) Memory() (resident, own int64) {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "status"))
+func (p *Process) Memory() (resident, own int64) { return memoryOf(p.cmd.Process.Pid) }
+
+func memoryOf(pid int) (resident, own int64) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
 		return 0, 0
 	}

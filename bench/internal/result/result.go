@@ -122,3 +122,31 @@ func Percentile(values []float64, p int) float64 {
 	}
 	return sorted[(len(sorted)*p+99)/100-1]
 }
+
+// Spread writes values as their median with the least and the greatest.
+func Spread(values []float64, format string) string {
+	if len(values) == 0 {
+		return "none"
+	}
+	return fmt.Sprintf(format+" ("+format+" to "+format+")", Median(values), slices.Min(values), slices.Max(values))
+}
+
+// Ratios are the ratios of two measurements that were made in turn.
+type Ratios struct{ Median, Least, Greatest float64 }
+
+// Ratio divides round by round: what disturbs a round disturbs both.
+func Ratio(over, under []float64) Ratios {
+	var all []float64
+	for i := range min(len(over), len(under)) {
+		all = append(all, over[i]/under[i])
+	}
+	if len(all) == 0 {
+		return Ratios{}
+	}
+	return Ratios{Median(all), slices.Min(all), slices.Max(all)}
+}
+
+// String is the median with the least and the greatest.
+func (r Ratios) String() string {
+	return fmt.Sprintf("%.2fx (%.2f to %.2f)", r.Median, r.Least, r.Greatest)
+}

@@ -31,6 +31,8 @@ const (
 type Options struct {
 	// Server is the URL to report to.
 	Server string
+	// Token is shown with each call, if there is one.
+	Token string
 	// Hosts is how many hosts there are, Series how many series each has.
 	Hosts, Series int
 	Seed          uint64
@@ -100,7 +102,7 @@ func Run(ctx context.Context, o Options) (*Counts, error) {
 	}
 	s := &simulation{Options: o, begin: o.Now.Truncate(o.Interval)}
 	for range o.Connections {
-		c, err := client.New(o.Server, client.WithH2C(), client.WithGzip())
+		c, err := client.New(o.Server, client.WithH2C(), client.WithGzip(), client.WithToken(o.Token))
 		if err != nil {
 			return nil, err
 		}
