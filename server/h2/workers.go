@@ -43,17 +43,23 @@ func (w *workers) run(st *stream) {
 }
 
 func (w *workers) work(own *worker, st *stream) {
-	// The collector halves the stack of a goroutine that waits with less than a
-	// quarter of it in use. This much is in use.
-	var ballast [4 << 10]byte
-	defer runtime.KeepAlive(&ballast)
 	for st != nil {
 		st.serve()
 		if !w.park(own) {
 			return
 		}
-		st = <-own.work
+		st = own.next()
 	}
+}
+
+// next waits for work. The collector halves the stack of a goroutine that waits with
+// less than a quarter of it in use; here this much is. Below a handler it is not, so
+// that a stream which waits for long has no more than it needs.
+func (w *worker) next() *stream {
+	var ballast [4 << 10]byte
+	st := <-w.work
+	runtime.KeepAlive(&ballast)
+	return st
 }
 
 // park lets a worker wait for more, unless enough do.

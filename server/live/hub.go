@@ -18,9 +18,9 @@ import (
 // Hub is the live state of all hosts. The zero value is not ready; make one with
 // [NewHub]. All its methods are safe for concurrent use.
 type Hub struct {
-	mu    sync.RWMutex
-	hosts map[string]*host
-	subs  map[*Subscription]struct{}
+	mu     sync.RWMutex
+	hosts  map[string]*host
+	groups map[string]*group // of subscriptions, by what they choose
 
 	dropped, overflows atomic.Int64
 }
@@ -35,7 +35,7 @@ func (h *Hub) Overflows() int64 { return h.overflows.Load() }
 
 // NewHub returns an empty hub.
 func NewHub() *Hub {
-	return &Hub{hosts: map[string]*host{}, subs: map[*Subscription]struct{}{}}
+	return &Hub{hosts: map[string]*host{}, groups: map[string]*group{}}
 }
 
 // host is what is known of one host: a lock of its own keeps hosts out of each
@@ -47,7 +47,7 @@ type host struct {
 	mu     sync.RWMutex
 	newest map[string]*cell   // by series key
 	byType map[string][]*cell // the series of each metric type, oldest first
-	subs   []*Subscription    // those whose selector takes in this host; replaced, never changed
+	groups []*group           // those whose selector takes in this host; replaced, never changed
 }
 
 // cell holds the newest sample of one series, guarded by its host's lock.
@@ -64,7 +64,7 @@ func (h *Hub) Publish(samples []metric.Sample) {
 		for n < len(samples) && samples[n].Series.Host == name {
 			n++
 		}
-		h.host(name).publish(samples[:n])
+		h.publish(h.host(name), samples[:n])
 		samples = samples[n:]
 	}
 }
@@ -83,20 +83,20 @@ func (h *Hub) host(name string) *host {
 		return hs
 	}
 	hs = &host{name: name, newest: map[string]*cell{}, byType: map[string][]*cell{}}
-	for sub := range h.subs {
-		if sub.selectors.MatchesHost(name) {
-			hs.subs = append(hs.subs, sub)
+	for _, g := range h.groups {
+		if g.selectors.MatchesHost(name) {
+			hs.groups = append(hs.groups, g)
 		}
 	}
 	h.hosts[name] = hs
 	return hs
 }
 
-func (hs *host) publish(samples []metric.Sample) {
+func (h *Hub) publish(hs *host, samples []metric.Sample) {
 	hs.mu.Lock()
-	subs := hs.subs
+	groups := hs.groups
 	var fresh []metric.Sample
-	if len(subs) > 0 {
+	if len(groups) > 0 {
 		fresh = make([]metric.Sample, 0, len(samples))
 	}
 	newest := hs.seen.Load()
@@ -110,6 +110,7 @@ func (hs *host) publish(samples []metric.Sample) {
 		case s.Time <= c.sample.Time:
 			continue
 		default:
+			s.Series = c.sample.Series // one for each series, however often it is named anew
 			c.sample = s
 		}
 		newest = max(newest, s.Time)
@@ -123,8 +124,8 @@ func (hs *host) publish(samples []metric.Sample) {
 	if len(fresh) == 0 {
 		return
 	}
-	for _, sub := range subs {
-		sub.push(fresh)
+	for _, g := range groups {
+		h.push(g, fresh)
 	}
 }
 

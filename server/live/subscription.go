@@ -17,82 +17,63 @@ const (
 )
 
 // Subscription receives what is published to a [Hub], filtered by selectors.
-// One goroutine reads it; close it when done.
+// One goroutine reads it: by [Subscription.Next], or by waiting for
+// [Subscription.Wake] and then taking what there is. Close it when done.
 type Subscription struct {
-	hub       *Hub
-	selectors metric.Selectors
-	wake      chan struct{} // holds at most one token
+	hub   *Hub
+	group *group
+	wake  chan struct{} // holds at most one token
 
 	mu      sync.Mutex
+	closed  bool
 	queue   []queued // oldest first
+	spare   []queued // the reader's, to be the next queue
 	samples int      // in the queue
 	dropped int      // samples lost since the last Next
 }
 
-// queued is a round that waits. Its samples are shared between subscriptions and
-// never changed.
+// queued is a round that waits.
 type queued struct {
-	samples []metric.Sample
-	at      time.Time
+	round *Round
+	at    time.Time
 }
 
 // Subscribe starts a subscription to all series that a selector chooses, of
 // hosts that come later too. No selector chooses everything.
 func (h *Hub) Subscribe(selectors ...metric.Selector) *Subscription {
-	sub := &Subscription{hub: h, selectors: selectors, wake: make(chan struct{}, 1)}
-	h.mu.Lock()
-	h.subs[sub] = struct{}{}
-	h.mu.Unlock()
-	// A host that is made between these two steps has the subscription already,
-	// hence the check in attach.
-	for _, hs := range h.matching(sub.selectors) {
-		hs.attach(sub)
-	}
+	sub := &Subscription{hub: h, wake: make(chan struct{}, 1)}
+	h.join(sub, selectors)
 	return sub
-}
-
-func (hs *host) attach(sub *Subscription) {
-	hs.mu.Lock()
-	defer hs.mu.Unlock()
-	if !slices.Contains(hs.subs, sub) {
-		hs.subs = append(slices.Clip(hs.subs), sub)
-	}
-}
-
-func (hs *host) detach(sub *Subscription) {
-	hs.mu.Lock()
-	defer hs.mu.Unlock()
-	if i := slices.Index(hs.subs, sub); i >= 0 {
-		hs.subs = slices.Concat(hs.subs[:i], hs.subs[i+1:])
-	}
 }
 
 // Close ends the subscription. Nothing is received after it.
 func (s *Subscription) Close() {
-	s.hub.mu.Lock()
-	delete(s.hub.subs, s)
-	s.hub.mu.Unlock()
-	for _, hs := range s.hub.matching(s.selectors) {
-		hs.detach(s)
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if !closed {
+		s.hub.leave(s)
 	}
 }
 
 // push queues a round, dropping the oldest when the reader is too far behind.
-func (s *Subscription) push(samples []metric.Sample) {
-	now := time.Now()
+func (s *Subscription) push(r *Round, now time.Time) {
 	s.mu.Lock()
-	s.queue = append(s.queue, queued{samples, now})
-	s.samples += len(samples)
+	s.queue = append(s.queue, queued{r, now})
+	s.samples += len(r.all)
 	stale, before := 0, s.dropped
 	for _, q := range s.queue[:len(s.queue)-1] {
 		if s.samples <= queueSamples && now.Sub(q.at) <= queueAge {
 			break
 		}
-		s.samples -= len(q.samples)
-		s.dropped += s.matches(q.samples)
+		s.samples -= len(q.round.all)
+		s.dropped += len(q.round.Samples())
 		stale++
 	}
-	s.queue = slices.Delete(s.queue, 0, stale)
+	if stale > 0 {
+		s.queue = slices.Delete(s.queue, 0, stale)
+	}
 	if lost := s.dropped - before; lost > 0 {
 		s.hub.dropped.Add(int64(lost))
 		if before == 0 {
@@ -106,14 +87,30 @@ func (s *Subscription) push(samples []metric.Sample) {
 	}
 }
 
-func (s *Subscription) matches(round []metric.Sample) int {
-	n := 0
-	for _, sample := range round {
-		if s.selectors.Matches(sample.Series) {
-			n++
+// Wake receives when there may be something to [Subscription.Take].
+func (s *Subscription) Wake() <-chan struct{} { return s.wake }
+
+// Take appends the rounds that wait to buf, oldest first, without those of which
+// no series is chosen. dropped is how many samples were lost before them because
+// the reader was behind. It does not wait.
+func (s *Subscription) Take(buf []*Round) (rounds []*Round, dropped int) {
+	s.mu.Lock()
+	queue := s.queue
+	dropped = s.dropped
+	s.queue, s.spare, s.samples, s.dropped = s.spare[:0], nil, 0, 0
+	s.mu.Unlock()
+	for _, q := range queue {
+		if len(q.round.Samples()) > 0 {
+			buf = append(buf, q.round)
 		}
 	}
-	return n
+	clear(queue)
+	if cap(queue) <= 16 {
+		s.mu.Lock()
+		s.spare = queue[:0]
+		s.mu.Unlock()
+	}
+	return buf, dropped
 }
 
 // Next waits for samples that a selector chooses and appends them to buf,
@@ -122,14 +119,10 @@ func (s *Subscription) matches(round []metric.Sample) int {
 func (s *Subscription) Next(ctx context.Context, buf []metric.Sample) (samples []metric.Sample, dropped int, err error) {
 	samples = buf
 	for {
-		rounds, lost := s.take()
+		rounds, lost := s.Take(nil)
 		dropped += lost
-		for _, round := range rounds {
-			for _, sample := range round.samples {
-				if s.selectors.Matches(sample.Series) {
-					samples = append(samples, sample)
-				}
-			}
+		for _, r := range rounds {
+			samples = append(samples, r.Samples()...)
 		}
 		if len(samples) > len(buf) || dropped > 0 {
 			return samples, dropped, nil
@@ -142,11 +135,12 @@ func (s *Subscription) Next(ctx context.Context, buf []metric.Sample) (samples [
 	}
 }
 
-// take empties the queue.
-func (s *Subscription) take() (rounds []queued, dropped int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	rounds, dropped = s.queue, s.dropped
-	s.queue, s.samples, s.dropped = nil, 0, 0
-	return rounds, dropped
+// Number gives the series of samples their numbers, which they keep for as long as
+// there is a subscription with the same choice; most is one more than the largest.
+func (s *Subscription) Number(samples []metric.Sample) (numbers []uint32, most uint32) {
+	return s.group.number(samples)
 }
+
+// Series returns the series with the numbers from first on, up to the one before
+// end.
+func (s *Subscription) Series(first, end uint32) []*metric.Series { return s.group.between(first, end) }

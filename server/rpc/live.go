@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
 	"github.com/vitals-rpc/vitals/metric"
+	"github.com/vitals-rpc/vitals/server/live"
 )
 
 // DefaultHeartbeat is how long a live stream stays quiet before it says that it is
@@ -40,17 +40,15 @@ var _ monitoringv1connect.LiveServiceHandler = (*LiveService)(nil)
 
 // Subscribe sends the samples of a fixed choice of series.
 func (l *LiveService) Subscribe(ctx context.Context, req *monitoringv1.SubscribeRequest, stream monitoringv1connect.LiveServiceSubscribeServerStream) error {
-	f := newFeed(l, func(u *monitoringv1.Update) error {
-		return stream.Send(&monitoringv1.SubscribeResponse{Update: u})
-	})
-	return f.run(ctx, choice{selectors(req.GetSelectors()), req.GetInterval()}, nil)
+	encoded := speaksProto(ctx)
+	f := &feed{l, func(m *message) error { return stream.Send(m.forSubscribe(encoded)) }}
+	return f.follow(ctx, choice{selectors(req.GetSelectors()), req.GetInterval()})
 }
 
 // Watch is Subscribe whose choice changes with each request.
 func (l *LiveService) Watch(ctx context.Context, stream monitoringv1connect.LiveServiceWatchServerStream) error {
-	f := newFeed(l, func(u *monitoringv1.Update) error {
-		return stream.Send(&monitoringv1.WatchResponse{Update: u})
-	})
+	encoded := speaksProto(ctx)
+	f := &feed{l, func(m *message) error { return stream.Send(m.forWatch(encoded)) }}
 	requests := receiveAll(ctx, stream.Receive)
 	first, err := next(ctx, requests)
 	if err != nil {
@@ -91,15 +89,11 @@ func selectors(in []*monitoringv1.Selector) []metric.Selector {
 	return out
 }
 
-// feed is one live stream: it numbers the series and packs samples into updates.
+// feed is one live stream: it tells series by their numbers, and packs samples into
+// updates.
 type feed struct {
 	service *LiveService
-	send    func(*monitoringv1.Update) error
-	ids     map[*metric.Series]uint32
-}
-
-func newFeed(l *LiveService, send func(*monitoringv1.Update) error) *feed {
-	return &feed{service: l, send: send, ids: map[*metric.Series]uint32{}}
+	send    func(*message) error
 }
 
 // errChanged ends a run of follow because the caller has chosen anew.
@@ -143,41 +137,85 @@ func (f *feed) run(ctx context.Context, c choice, changes <-chan received[choice
 func (f *feed) follow(ctx context.Context, c choice) error {
 	sub := f.service.Live.Subscribe(c.selectors...)
 	defer sub.Close()
-	if err := f.sendSamples(f.service.Live.Snapshot(c.selectors...), 0, true); err != nil {
+	t := &teller{service: f.service, sub: sub}
+	if err := f.sendAll(t.updates(f.service.Live.Snapshot(c.selectors...), 0, true)); err != nil {
 		return err
 	}
 	heartbeat := cmp.Or(f.service.Heartbeat, DefaultHeartbeat)
-	interval := c.interval.AsDuration()
+	silence := time.NewTimer(heartbeat) // runs on past messages, for it looks at the time of the last
+	defer silence.Stop()
+	sent := time.Now()
 	var pace <-chan time.Time
-	if interval > 0 {
+	if interval := c.interval.AsDuration(); interval > 0 {
 		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		pace = ticker.C
 	}
-	var samples []metric.Sample
+	var rounds []*live.Round
 	for {
-		if pace != nil {
-			select {
-			case <-pace:
-			case <-ctx.Done():
-				return context.Cause(ctx)
+		select {
+		case <-pace:
+		case <-silence.C:
+			if left := heartbeat - time.Since(sent); left > 0 {
+				silence.Reset(left)
+				continue
 			}
-		}
-		quiet, cancel := context.WithTimeout(ctx, heartbeat)
-		var dropped int
-		var err error
-		samples, dropped, err = sub.Next(quiet, samples[:0])
-		cancel()
-		if err != nil && ctx.Err() != nil {
+			if err := f.sendAll(t.updates(nil, 0, false)); err != nil {
+				return err
+			}
+			sent = time.Now()
+			silence.Reset(heartbeat)
+			continue
+		case <-wakeUnless(pace != nil, sub):
+		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if pace != nil {
-			samples = newestOfEach(samples)
+		var dropped int
+		if rounds, dropped = sub.Take(rounds[:0]); len(rounds) == 0 && dropped == 0 {
+			continue
 		}
-		if err := f.sendSamples(samples, dropped, false); err != nil {
+		sent = time.Now()
+		if err := f.sendRounds(t, rounds, dropped, pace != nil); err != nil {
+			return err
+		}
+		clear(rounds)
+	}
+}
+
+// wakeUnless is when there may be something to send; never for a stream that has a
+// pace of its own.
+func wakeUnless(paced bool, sub *live.Subscription) <-chan struct{} {
+	if paced {
+		return nil
+	}
+	return sub.Wake()
+}
+
+// sendRounds sends what came in. One round is the same message for all who are as
+// far as this stream; several are packed anew.
+func (f *feed) sendRounds(t *teller, rounds []*live.Round, dropped int, paced bool) error {
+	if len(rounds) == 1 && dropped == 0 {
+		if m := t.shared(rounds[0]); m != nil {
+			return f.send(m)
+		}
+	}
+	var samples []metric.Sample
+	for _, r := range rounds {
+		samples = append(samples, r.Samples()...)
+	}
+	if paced {
+		samples = newestOfEach(samples)
+	}
+	return f.sendAll(t.updates(samples, dropped, false))
+}
+
+func (f *feed) sendAll(updates []*monitoringv1.Update) error {
+	for _, u := range updates {
+		if err := f.send(&message{update: u}); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // newestOfEach keeps the last sample of each series, in place.
@@ -193,74 +231,4 @@ func newestOfEach(samples []metric.Sample) []metric.Sample {
 		out = append(out, s)
 	}
 	return out
-}
-
-// sendSamples sends samples in as many updates as they need, at least one.
-func (f *feed) sendSamples(samples []metric.Sample, dropped int, snapshot bool) error {
-	for {
-		part := samples[:min(len(samples), updateSamples)]
-		samples = samples[len(part):]
-		u := f.update(part)
-		u.Dropped = uint64(dropped)
-		dropped = 0
-		u.SnapshotComplete = snapshot && len(samples) == 0
-		if err := f.send(u); err != nil || len(samples) == 0 {
-			return err
-		}
-	}
-}
-
-// update packs samples, naming the series that the stream has not named yet.
-func (f *feed) update(samples []metric.Sample) *monitoringv1.Update {
-	u := &monitoringv1.Update{ServerTime: timestamppb.Now()}
-	var group *monitoringv1.Samples
-	var at int64
-	for _, s := range samples {
-		if group == nil || s.Time != at {
-			at = s.Time
-			group = &monitoringv1.Samples{Time: timestamppb.New(time.UnixMilli(at))}
-			u.Samples = append(u.Samples, group)
-		}
-		id, known := f.ids[s.Series]
-		if !known {
-			id = uint32(len(f.ids))
-			f.ids[s.Series] = id
-			u.Series = append(u.Series, &monitoringv1.SeriesDefinition{Id: id, Series: f.service.series(s.Series)})
-		}
-		group.SeriesIds = append(group.SeriesIds, id)
-		group.Values = append(group.Values, s.Value)
-	}
-	return u
-}
-
-func (l *LiveService) series(s *metric.Series) *monitoringv1.Series {
-	return seriesMessage(s, l.Types.Unit(s.Type))
-}
-
-func seriesMessage(s *metric.Series, unit metric.Unit) *monitoringv1.Series {
-	return &monitoringv1.Series{
-		MetricType: s.Type,
-		Hostname:   s.Host,
-		Labels:     labelMap(s.Labels),
-		Unit:       string(unit),
-	}
-}
-
-func labelMap(labels metric.Labels) map[string]string {
-	if len(labels) == 0 {
-		return nil
-	}
-	m := make(map[string]string, len(labels))
-	for _, l := range labels {
-		m[l.Name] = l.Value
-	}
-	return m
-}
-
-func labelsOf(m map[string]string) metric.Labels {
-	var pairs []string
-	for name, value := range m {
-		pairs = append(pairs, name, value)
-	}
-	return metric.NewLabels(pairs...)
 }
