@@ -17,8 +17,10 @@ type group struct {
 	key       string
 	selectors metric.Selectors
 
-	// members is replaced, never changed; guarded by the hub's lock.
-	members []*Subscription
+	// members has those who read; guarded by membersMu, and by the hub's lock too
+	// for who changes it.
+	membersMu sync.RWMutex
+	members   []*Subscription
 	// attached is closed when all hosts know the group.
 	attached chan struct{}
 
@@ -54,9 +56,7 @@ func (h *Hub) join(sub *Subscription, selectors []metric.Selector) {
 		g = &group{key: key, selectors: selectors, attached: make(chan struct{}), numbers: map[*metric.Series]uint32{}}
 		h.groups[key] = g
 	}
-	sub.group = g
-	g.members = append(slices.Clip(g.members), sub)
-	first := len(g.members) == 1
+	first := g.add(sub)
 	h.mu.Unlock()
 	if !first {
 		<-g.attached // from when on nothing is missed
@@ -74,10 +74,7 @@ func (h *Hub) join(sub *Subscription, selectors []metric.Selector) {
 func (h *Hub) leave(sub *Subscription) {
 	g := sub.group
 	h.mu.Lock()
-	if i := slices.Index(g.members, sub); i >= 0 {
-		g.members = slices.Concat(g.members[:i], g.members[i+1:])
-	}
-	last := len(g.members) == 0
+	last := g.remove(sub)
 	if last {
 		delete(h.groups, g.key)
 	}
@@ -90,10 +87,25 @@ func (h *Hub) leave(sub *Subscription) {
 	}
 }
 
-func (h *Hub) membersOf(g *group) []*Subscription {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	return g.members
+// add reports whether the member is the first.
+func (g *group) add(sub *Subscription) bool {
+	g.membersMu.Lock()
+	defer g.membersMu.Unlock()
+	sub.group, sub.place = g, len(g.members)
+	g.members = append(g.members, sub)
+	return len(g.members) == 1
+}
+
+// remove reports whether the member was the last.
+func (g *group) remove(sub *Subscription) bool {
+	g.membersMu.Lock()
+	defer g.membersMu.Unlock()
+	last := len(g.members) - 1
+	moved := g.members[last]
+	g.members[sub.place], moved.place = moved, sub.place
+	g.members[last] = nil
+	g.members = g.members[:last]
+	return last == 0
 }
 
 func (hs *host) attach(g *group) {
@@ -112,11 +124,13 @@ func (hs *host) detach(g *group) {
 	}
 }
 
-// push hands a round to every member.
-func (h *Hub) push(g *group, samples []metric.Sample) {
+// push hands a round to every member. None of them keeps it waiting.
+func (g *group) push(samples []metric.Sample) {
 	r := &Round{group: g, all: samples}
 	now := time.Now()
-	for _, sub := range h.membersOf(g) {
+	g.membersMu.RLock()
+	defer g.membersMu.RUnlock()
+	for _, sub := range g.members {
 		sub.push(r, now)
 	}
 }

@@ -125,7 +125,7 @@ func (h *Hub) publish(hs *host, samples []metric.Sample) {
 		return
 	}
 	for _, g := range groups {
-		h.push(g, fresh)
+		g.push(fresh)
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 type Subscription struct {
 	hub   *Hub
 	group *group
+	place int           // among the group's members
 	wake  chan struct{} // holds at most one token
 
 	mu      sync.Mutex
@@ -81,14 +82,20 @@ func (s *Subscription) push(r *Round, now time.Time) {
 		}
 	}
 	s.mu.Unlock()
+	s.Rouse()
+}
+
+// Wake receives when there may be something to [Subscription.Take], and after
+// [Subscription.Rouse].
+func (s *Subscription) Wake() <-chan struct{} { return s.wake }
+
+// Rouse wakes the reader.
+func (s *Subscription) Rouse() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
-
-// Wake receives when there may be something to [Subscription.Take].
-func (s *Subscription) Wake() <-chan struct{} { return s.wake }
 
 // Take appends the rounds that wait to buf, oldest first, without those of which
 // no series is chosen. dropped is how many samples were lost before them because

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -141,54 +142,83 @@ func (f *feed) follow(ctx context.Context, c choice) error {
 	if err := f.sendAll(t.updates(f.service.Live.Snapshot(c.selectors...), 0, true)); err != nil {
 		return err
 	}
-	heartbeat := cmp.Or(f.service.Heartbeat, DefaultHeartbeat)
-	silence := time.NewTimer(heartbeat) // runs on past messages, for it looks at the time of the last
-	defer silence.Stop()
-	sent := time.Now()
-	var pace <-chan time.Time
-	if interval := c.interval.AsDuration(); interval > 0 {
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		pace = ticker.C
+	s := newSilence(cmp.Or(f.service.Heartbeat, DefaultHeartbeat), sub.Rouse)
+	defer s.timer.Stop()
+	defer context.AfterFunc(ctx, sub.Rouse)()
+	interval := c.interval.AsDuration()
+	if err := pause(ctx, interval); err != nil {
+		return err
 	}
 	var rounds []*live.Round
 	for {
-		select {
-		case <-pace:
-		case <-silence.C:
-			if left := heartbeat - time.Since(sent); left > 0 {
-				silence.Reset(left)
-				continue
-			}
-			if err := f.sendAll(t.updates(nil, 0, false)); err != nil {
-				return err
-			}
-			sent = time.Now()
-			silence.Reset(heartbeat)
-			continue
-		case <-wakeUnless(pace != nil, sub):
-		case <-ctx.Done():
+		// It wakes for the end of ctx and of the silence too: a select would cost as
+		// much as all else here.
+		<-sub.Wake()
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		var dropped int
-		if rounds, dropped = sub.Take(rounds[:0]); len(rounds) == 0 && dropped == 0 {
+		rounds, dropped = sub.Take(rounds[:0])
+		if over := s.isOver(); len(rounds) == 0 && dropped == 0 && !over {
 			continue
 		}
-		sent = time.Now()
-		if err := f.sendRounds(t, rounds, dropped, pace != nil); err != nil {
+		if err := f.sendRounds(t, rounds, dropped, interval > 0); err != nil {
 			return err
 		}
 		clear(rounds)
+		s.since = time.Now()
+		if err := pause(ctx, interval); err != nil {
+			return err
+		}
 	}
 }
 
-// wakeUnless is when there may be something to send; never for a stream that has a
-// pace of its own.
-func wakeUnless(paced bool, sub *live.Subscription) <-chan struct{} {
-	if paced {
+// pause keeps the pace of a stream that has one: what comes meanwhile goes together.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
 		return nil
 	}
-	return sub.Wake()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// silence notices that a stream has said nothing for long. Its timer runs on past
+// messages, which only note when they were.
+type silence struct {
+	longest time.Duration
+	since   time.Time // when something was sent last
+	timer   *time.Timer
+	fired   atomic.Bool
+}
+
+// newSilence begins one; rouse is called when it may be over.
+func newSilence(longest time.Duration, rouse func()) *silence {
+	s := &silence{longest: longest, since: time.Now()}
+	s.timer = time.AfterFunc(longest, func() {
+		s.fired.Store(true)
+		rouse()
+	})
+	return s
+}
+
+// isOver reports whether it has lasted, once each time that it has.
+func (s *silence) isOver() bool {
+	if !s.fired.Load() {
+		return false
+	}
+	s.fired.Store(false)
+	if left := s.longest - time.Since(s.since); left > 0 {
+		s.timer.Reset(left)
+		return false
+	}
+	s.timer.Reset(s.longest)
+	return true
 }
 
 // sendRounds sends what came in. One round is the same message for all who are as
