@@ -89,8 +89,8 @@ func WithCaller(ctx context.Context, caller Caller) context.Context {
 
 // callerContext has its value in itself: every call has one.
 type callerContext struct {
-	context.Context
-	caller Caller
+	context.Context //nolint:containedctx // it is one
+	caller          Caller
 }
 
 // Value implements context.Context.

@@ -136,15 +136,15 @@ func (c *call) Receive(msg any) error {
 		}
 		return err
 	}
-	more, err := c.in.more()
+	_, _, err := c.in.next()
 	c.in.release()
 	switch {
+	case errors.Is(err, io.EOF):
+		return nil
 	case err != nil:
 		return c.readError(err)
-	case more:
-		return connect.NewError(connect.CodeUnimplemented, "the request has several messages, and this procedure takes one")
 	}
-	return nil
+	return connect.NewError(connect.CodeUnimplemented, "the request has several messages, and this procedure takes one")
 }
 
 // SendHeaders implements connect.ServerStream. Those of a unary call wait for its
@@ -190,8 +190,8 @@ func (c *call) Stalled() bool { return c.stream.Stalled() }
 
 // callContext is the context that a call's other ones are made of.
 type callContext struct {
-	context.Context
-	call *call
+	context.Context //nolint:containedctx // it is one
+	call            *call
 }
 
 // Value implements context.Context.

@@ -85,15 +85,6 @@ func (in *input) fill(n int) error {
 	return nil
 }
 
-// more reports whether the body goes on.
-func (in *input) more() (bool, error) {
-	err := in.fill(1)
-	if errors.Is(err, io.EOF) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // next reads a message. What it returns is good until the next call.
 //
 // Errors: io.EOF where the body ends before it; *connect.Error for what is no

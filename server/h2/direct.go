@@ -140,7 +140,7 @@ func (st *stream) serveDirect() (served bool) {
 		return false
 	}
 	returned := false
-	served = true // what panics is served, in its way
+	served = true //nolint:wastedassign // what panics is served, in its way
 	defer st.rescue(&returned)
 	served = d.ServeStream((*Stream)(st))
 	returned = true
