@@ -52,7 +52,7 @@ type fanned struct {
 // fanout sends a series to many subscribers through Vitals and through grpc-go in
 // turn, each on one core. All that was sent must arrive, or be told as lost.
 func (b *bench) fanout(ctx context.Context, t *result.Table) error {
-	for _, f := range fans {
+	for _, f := range b.fans {
 		if !b.wants(f.String()) {
 			continue
 		}

@@ -38,12 +38,17 @@ type bench struct {
 	warmUp  time.Duration
 	watch   time.Duration // how long the agent and the fleet are watched
 	queries int
+	hosts   int           // whose day is asked for
+	fans    []fan         // of fanout
+	fleets  []int         // of growth: numbers of hosts
+	idle    time.Duration // how long a server rests before its memory is looked at
 	full    bool
 	types   bool   // which metric types take how much on disk
 	only    string // of a part's loads, only those with this in their names
 	alone   bool   // without peers
 	debug   string // where the server that is measured serves profiles
 
+	table    *result.Table
 	versions map[string]string // of the peers, by name
 }
 
@@ -56,18 +61,31 @@ type part struct {
 }
 
 var parts = []part{
+	{"rpc", (*bench).rpc},
+	{"fanout", (*bench).fanout},
 	{"ingest", (*bench).ingest},
 	{"disk", (*bench).disk},
 	{"query", (*bench).query},
 	{"day", (*bench).day},
 	{"agent", (*bench).agent},
-	{"fleet", (*bench).fleet},
-	{"rpc", (*bench).rpc},
-	{"fanout", (*bench).fanout},
+	{"growth", (*bench).growth},
+	{"startup", (*bench).startup},
+}
+
+// partNames are the names of all, between separators.
+func partNames(separator string) string {
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = p.name
+	}
+	return strings.Join(names, separator)
 }
 
 func main() {
-	b := &bench{rounds: 5, each: time.Second, samples: 1_000_000, warmUp: 5 * time.Second, watch: 20 * time.Second, queries: 100}
+	b := &bench{
+		rounds: 5, each: time.Second, samples: 1_000_000, warmUp: 5 * time.Second, watch: 20 * time.Second, queries: 100,
+		hosts: queryHosts, fans: fans, fleets: fleetSizes, idle: 30 * time.Second,
+	}
 	flag.BoolVar(&b.full, "full", false, "more and longer rounds, and the peers on two cores, too")
 	watch := flag.Duration("watch", 0, "how long the agent and the fleet are watched (default 20s, with -full 2m)")
 	results := flag.String("results", "results", "`folder` for the result; empty: none is kept")
@@ -81,13 +99,13 @@ func main() {
 	interfaces := flag.Int("interfaces", 0, "measure in a network namespace that has this `number` of interfaces with traffic, six series each (needs root)")
 	profile := flag.String("cpuprofile", "", "`file` for a profile of the measuring itself, for what is measured in process")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: measure [flags] [ingest|disk|query|agent|fleet|rpc ...]")
+		fmt.Fprintf(os.Stderr, "usage: measure [flags] [%s ...]\n", partNames("|"))
 		flag.PrintDefaults()
 	}
 	flag.Parse()
 	for _, name := range flag.Args() {
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
-			fmt.Fprintf(os.Stderr, "measure: %q is none of the parts: ingest, disk, query, agent, fleet, rpc\n", name)
+			fmt.Fprintf(os.Stderr, "measure: %q is none of the parts: %s\n", name, partNames(", "))
 			os.Exit(2)
 		}
 	}
@@ -163,22 +181,22 @@ func (b *bench) measure(ctx context.Context, names []string, results string) (er
 		}
 	}
 	before := result.LoadAverage()
-	t := &result.Table{Progress: os.Stderr}
+	b.table = &result.Table{Progress: os.Stderr}
 	for _, p := range parts {
 		if len(names) > 0 && !slices.Contains(names, p.name) {
 			continue
 		}
 		b.logf("%s:", p.name)
-		if err := p.run(b, ctx, t); err != nil {
+		if err := p.run(b, ctx, b.table); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	head := result.Machine(ctx, before, result.LoadAverage()) + b.peerVersions()
-	fmt.Print(strings.TrimPrefix(t.Markdown(head), "# Measured\n\n"))
+	fmt.Print(strings.TrimPrefix(b.table.Markdown(head), "# Measured\n\n"))
 	if results == "" {
 		return nil
 	}
-	path, err := t.Write(results, head)
+	path, err := b.table.Write(results, head)
 	b.logf("kept in %s", path)
 	return err
 }
