@@ -166,7 +166,7 @@ func idleCores(ctx context.Context, c *callee) (float64, error) {
 		return 0, err
 	}
 	used, from := c.CPU(), time.Now()
-	if err := sleep(ctx, settle); err != nil {
+	if err := sleep(ctx, settle/2); err != nil {
 		return 0, err
 	}
 	return (c.CPU() - used).Seconds() / time.Since(from).Seconds(), nil

@@ -46,6 +46,7 @@ type bench struct {
 	types   bool   // which metric types take how much on disk
 	only    string // of a part's loads, only those with this in their names
 	alone   bool   // without peers
+	page    string // into which the rows are put
 	debug   string // where the server that is measured serves profiles
 
 	table    *result.Table
@@ -98,11 +99,16 @@ func main() {
 	flag.BoolVar(&b.types, "types", false, "of disk, show on stderr what each metric type takes")
 	interfaces := flag.Int("interfaces", 0, "measure in a network namespace that has this `number` of interfaces with traffic, six series each (needs root)")
 	profile := flag.String("cpuprofile", "", "`file` for a profile of the measuring itself, for what is measured in process")
+	flag.StringVar(&b.page, "page", "", "`file`, such as ../docs/performance.md, whose marked places get the rows of each part")
 	flag.Usage = func() {
 		fmt.Fprintf(os.Stderr, "usage: measure [flags] [%s ...]\n", partNames("|"))
 		flag.PrintDefaults()
 	}
 	flag.Parse()
+	if b.page != "" && b.only != "" {
+		fmt.Fprintln(os.Stderr, "measure: -page takes the rows of whole parts: leave -only out")
+		os.Exit(2)
+	}
 	for _, name := range flag.Args() {
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
 			fmt.Fprintf(os.Stderr, "measure: %q is none of the parts: %s\n", name, partNames(", "))
@@ -186,8 +192,7 @@ func (b *bench) measure(ctx context.Context, names []string, results string) (er
 		if len(names) > 0 && !slices.Contains(names, p.name) {
 			continue
 		}
-		b.logf("%s:", p.name)
-		if err := p.run(b, ctx, b.table); err != nil {
+		if err := b.measurePart(ctx, p); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
@@ -199,6 +204,23 @@ func (b *bench) measure(ctx context.Context, names []string, results string) (er
 	path, err := b.table.Write(results, head)
 	b.logf("kept in %s", path)
 	return err
+}
+
+// measurePart measures one part and puts its rows into the page, if there is one.
+func (b *bench) measurePart(ctx context.Context, p part) error {
+	b.logf("%s:", p.name)
+	before, others := result.LoadAverage(), b.versions
+	b.versions = map[string]string{}
+	defer func() { maps.Copy(b.versions, others) }()
+	t := &result.Table{Progress: os.Stderr}
+	if err := p.run(b, ctx, t); err != nil {
+		return err
+	}
+	b.table.Join(t)
+	if b.page == "" {
+		return nil
+	}
+	return t.Document(b.page, p.name, result.Machine(ctx, before, result.LoadAverage())+b.peerVersions())
 }
 
 // peerVersions says which versions of the peers were measured.

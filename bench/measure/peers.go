@@ -59,9 +59,6 @@ func (b *bench) program(ctx context.Context, name, pkg, program string) string {
 
 // note puts a peer's version, or its absence, into the head of the result.
 func (b *bench) note(name, version string) {
-	if b.versions == nil {
-		b.versions = map[string]string{}
-	}
 	b.versions[name] = version
 }
 
