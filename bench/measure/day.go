@@ -38,7 +38,7 @@ func (b *bench) day(ctx context.Context, t *result.Table) error {
 		return err
 	}
 	defer remove()
-	d := newDay(time.Now().Truncate(time.Second), queryHosts)
+	d := newDay(time.Now().Truncate(time.Second), b.hosts)
 	historians, err := b.historians(ctx, d, dir)
 	for _, h := range historians {
 		defer h.server.Stop()
@@ -54,14 +54,14 @@ func (b *bench) day(ctx context.Context, t *result.Table) error {
 	if err := b.daySize(ctx, t, historians, 1); err != nil {
 		return err
 	}
-	return b.daySize(ctx, t, historians, queryHosts)
+	return b.daySize(ctx, t, historians, b.hosts)
 }
 
 // daySize asks for one host, each time another, or for all.
 func (b *bench) daySize(ctx context.Context, t *result.Table, historians []*historian, hosts int) error {
-	n := b.queries / b.rounds
+	n := max(b.queries/b.rounds, 1)
 	if hosts > 1 {
-		n = max(n/4, 3)
+		n = max(n/4, 1)
 	}
 	for _, h := range historians {
 		h.p50s = nil
@@ -72,7 +72,7 @@ func (b *bench) daySize(ctx context.Context, t *result.Table, historians []*hist
 		for range n {
 			host := -1
 			if hosts == 1 {
-				host, next = next%queryHosts, next+1
+				host, next = next%b.hosts, next+1
 			}
 			for i, h := range historians {
 				one, err := h.ask(ctx, host)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -49,16 +50,16 @@ func (b *bench) disk(ctx context.Context, t *result.Table) error {
 	if err != nil {
 		return err
 	}
-	beside := fmt.Sprintf("today's TSDB by itself %.2f, with its XOR2 %.2f; ", float64(plain.all)/n, float64(second.all)/n)
+	beside := []string{fmt.Sprintf("today's TSDB by itself %.2f, with its XOR2 %.2f", float64(plain.all)/n, float64(second.all)/n)}
 	for _, p := range b.receivers(ctx) {
 		size, err := b.receiverSize(ctx, p, r)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		beside += fmt.Sprintf("%s %.2f (index %.2f); ", p.name, float64(size.all)/n, float64(size.index)/n)
+		beside = append(beside, fmt.Sprintf("%s %.2f (index %.2f)", p.name, float64(size.all)/n, float64(size.index)/n))
 	}
 	what := fmt.Sprintf("bytes a raw sample, %s of a real host, %d series, %.0fk samples", length.Round(time.Minute), len(r.Series), n/1000)
-	t.Add(what, fmt.Sprintf("%.2f (index %.2f)", float64(raw.all)/n, float64(raw.index)/n), fmt.Sprintf("%saim %.1f", beside, diskAim), result.AtMost(float64(raw.all)/n, diskAim))
+	t.Add(what, fmt.Sprintf("%.2f (index %.2f)", float64(raw.all)/n, float64(raw.index)/n), fmt.Sprintf("%s; aim %.1f", strings.Join(beside, "; "), diskAim), result.AtMost(float64(raw.all)/n, diskAim))
 	t.Add("bytes a raw sample of the minute tier on top", fmt.Sprintf("%.2f", float64(minutes)/n), "", "")
 	return nil
 }

@@ -52,7 +52,7 @@ type fanned struct {
 // fanout sends a series to many subscribers through Vitals and through grpc-go in
 // turn, each on one core. All that was sent must arrive, or be told as lost.
 func (b *bench) fanout(ctx context.Context, t *result.Table) error {
-	for _, f := range fans {
+	for _, f := range b.fans {
 		if !b.wants(f.String()) {
 			continue
 		}
@@ -115,28 +115,18 @@ func (f fan) measure(ctx context.Context, c *callee, length time.Duration, sum *
 		return err
 	}
 	defer publisher.close()
-	if err := publisher.publish(ctx, time.Now(), 0); err != nil {
+	if err := publisher.publish(ctx, time.Now(), 0); err != nil { // what snapshots have
 		return err
 	}
 	if err := sleep(ctx, settle/2); err != nil {
 		return err
 	}
 	bare, _ := c.Memory()
-	request, err := proto.Marshal(&monitoringv1.SubscribeRequest{Selectors: []*monitoringv1.Selector{{Hostnames: []string{fanHost}, MetricTypes: []string{fanType}}}})
+	ended, leave, err := f.subscribe(ctx, c, a)
 	if err != nil {
 		return err
 	}
-	streams := &rpcload.Streams{
-		Addr: c.addr(), Procedure: subscribe, Request: request, Header: c.header,
-		Conns: f.conns, PerConn: f.subscribers / f.conns, Each: a.take,
-	}
-	listening, leave := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- streams.Run(listening) }()
-	defer func() { leave(); <-ended }()
-	if err := a.wait(ctx, ended, func() bool { return a.snapshots.Load() == int64(f.subscribers) }); err != nil {
-		return err
-	}
+	defer leave()
 	idle, err := idleCores(ctx, c)
 	if err != nil {
 		return err
@@ -148,15 +138,38 @@ func (f fan) measure(ctx context.Context, c *callee, length time.Duration, sum *
 	if err := a.wait(ctx, ended, a.complete); err != nil {
 		return err
 	}
-	took, cpu := time.Since(from), c.CPU()-used
+	cpu, others := c.CPU()-used, idle*time.Since(from).Seconds()
 	resident, _ := c.Memory()
 	million := float64(a.arrived.Load()) / 1e6
 	sum.cost = append(sum.cost, cpu.Seconds()/million)
-	sum.net = append(sum.net, (cpu.Seconds()-idle*took.Seconds())/million)
+	sum.net = append(sum.net, (cpu.Seconds()-others)/million)
 	sum.delay = append(sum.delay, result.Percentile(a.allDelays(), 99))
 	sum.memory = append(sum.memory, float64(resident-bare)/1024/float64(f.subscribers))
 	sum.dropped += int(a.dropped.Load())
 	return nil
+}
+
+// subscribe opens the streams and waits until each has had its snapshot. They end,
+// early with an error in ended, or when leave is called.
+func (f fan) subscribe(ctx context.Context, c *callee, a *arrivals) (ended chan error, leave func(), err error) {
+	selector := &monitoringv1.Selector{Hostnames: []string{fanHost}, MetricTypes: []string{fanType}}
+	request, err := proto.Marshal(&monitoringv1.SubscribeRequest{Selectors: []*monitoringv1.Selector{selector}})
+	if err != nil {
+		return nil, nil, err
+	}
+	streams := &rpcload.Streams{
+		Addr: c.addr(), Procedure: subscribe, Request: request, Header: c.header,
+		Conns: f.conns, PerConn: f.subscribers / f.conns, Each: a.take,
+	}
+	listening, cancel := context.WithCancel(ctx)
+	ended = make(chan error, 1)
+	go func() { ended <- streams.Run(listening) }()
+	leave = func() { cancel(); <-ended }
+	if err := a.wait(ctx, ended, func() bool { return a.snapshots.Load() == int64(f.subscribers) }); err != nil {
+		leave()
+		return nil, nil, err
+	}
+	return ended, leave, nil
 }
 
 // idleCores is what a server takes while nothing comes in: Vitals measures its own
@@ -166,7 +179,7 @@ func idleCores(ctx context.Context, c *callee) (float64, error) {
 		return 0, err
 	}
 	used, from := c.CPU(), time.Now()
-	if err := sleep(ctx, settle); err != nil {
+	if err := sleep(ctx, settle/2); err != nil {
 		return 0, err
 	}
 	return (c.CPU() - used).Seconds() / time.Since(from).Seconds(), nil

@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vitals-rpc/vitals/bench/internal/process"
@@ -13,7 +16,6 @@ import (
 )
 
 const (
-	ingestHosts  = 100
 	ingestSeries = 250
 	// peerBatch is how many samples a remote write has, as vmagent sends them; a
 	// Prometheus sends fewer, which costs the receiver more.
@@ -32,7 +34,8 @@ var ingestRatioAims = map[string]float64{victoriaName: 1, prometheusName: 3}
 
 // shape is how samples come in.
 type shape struct {
-	name string
+	name  string
+	hosts int
 	// age is how old the first sample is, and step the time between two rounds.
 	age, step time.Duration
 	// perMessage is how many rounds a message has, perStream how many messages
@@ -44,8 +47,8 @@ type shape struct {
 // seconds; and, after an outage, many rounds in a message. The rounds of the
 // first are a tenth of a second apart, so that enough of them are recent.
 var (
-	liveShape    = shape{"live", 20 * time.Second, 100 * time.Millisecond, 1, 10}
-	backlogShape = shape{"backlog", time.Hour, time.Second, 120, 24}
+	liveShape    = shape{"live", 100, 20 * time.Second, 100 * time.Millisecond, 1, 10}
+	backlogShape = shape{"backlog", 40, time.Hour, time.Second, 120, 24}
 )
 
 // outcome is one run of one server.
@@ -60,6 +63,9 @@ type target struct {
 	// samples in its own encoding.
 	start func(ctx context.Context, cores int, dir string) (*running, error)
 	load  func(hosts []*simulate.Host, s shape, from time.Time, rounds int) (load, error)
+	// counter is the one of its own metrics that counts samples which it has
+	// taken in. Vitals says so in each acknowledgement, and needs none.
+	counter string
 }
 
 // load is samples that wait to be sent.
@@ -71,7 +77,7 @@ type load struct {
 // ingest measures how fast samples are taken in, and what that costs, by Vitals
 // and by its peers in turn.
 func (b *bench) ingest(ctx context.Context, t *result.Table) error {
-	targets := []target{{"Vitals", b.serve, vitalsLoad}}
+	targets := []target{{name: "Vitals", start: b.serve, load: vitalsLoad}}
 	if !b.alone {
 		targets = append(targets, b.receivers(ctx)...)
 	}
@@ -130,6 +136,36 @@ func besideSpeed(peers []target, results [][]outcome) (beside string) {
 	return beside
 }
 
+// haveAll checks that a server has counted all samples that it was sent.
+func (t target) haveAll(ctx context.Context, r *running, samples uint64) error {
+	if t.counter == "" {
+		return nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/metrics", nil)
+	if err != nil {
+		return err
+	}
+	text, _, err := timed(req)
+	if err != nil {
+		return err
+	}
+	sum := 0.0
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, t.counter) {
+			continue
+		}
+		n, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]), 64)
+		if err != nil {
+			return fmt.Errorf("%q: %w", line, err)
+		}
+		sum += n
+	}
+	if sum != float64(samples) {
+		return fmt.Errorf("%.0f of %d samples were taken in", sum, samples)
+	}
+	return nil
+}
+
 func columns(runs []outcome) (perSecond, cpuPerMillion []float64) {
 	for _, r := range runs {
 		perSecond, cpuPerMillion = append(perSecond, r.perSecond), append(cpuPerMillion, r.cpuPerMillion)
@@ -151,8 +187,8 @@ func (b *bench) ingestOnce(ctx context.Context, which target, s shape, cores int
 	defer p.Stop()
 	defer process.KeepOff(cores, runtime.NumCPU())()
 
-	hosts := simulate.Fleet(1, ingestHosts, ingestSeries)
-	rounds := int(b.samples/(ingestHosts*ingestSeries)) / s.perMessage * s.perMessage
+	hosts := simulate.Fleet(1, s.hosts, ingestSeries)
+	rounds := int(b.samples) / (s.hosts * ingestSeries) / s.perMessage * s.perMessage
 	rounds = max(rounds, s.perMessage)
 	from := time.Now().Add(-s.age).Truncate(time.Second)
 	const warm = 5 // rounds, in which each series is seen
@@ -176,6 +212,9 @@ func (b *bench) ingestOnce(ctx context.Context, which target, s shape, cores int
 	took, during := time.Since(start), p.CPU()-used
 	time.Sleep(settle)
 	cpu := p.CPU() - used
+	if err := which.haveAll(ctx, p, first.samples+second.samples); err != nil {
+		return o, err
+	}
 	n := float64(second.samples)
 	return outcome{n / took.Seconds(), cpu.Seconds() / n * 1e6, during.Seconds() / took.Seconds()}, nil
 }

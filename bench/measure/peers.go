@@ -19,14 +19,14 @@ const (
 // here; which cannot is said on stderr and in the head of the result.
 func (b *bench) receivers(ctx context.Context) (found []target) {
 	if path := b.program(ctx, victoriaName, "victoria-metrics", "usr/bin/victoria-metrics"); path != "" {
-		found = append(found, target{victoriaName, func(ctx context.Context, cores int, dir string) (*running, error) {
+		found = append(found, target{name: victoriaName, start: func(ctx context.Context, cores int, dir string) (*running, error) {
 			return startPeer(ctx, cores, path, "/health", func(addr string) []string {
 				return []string{"-storageDataPath=" + dir, "-httpListenAddr=" + addr, "-retentionPeriod=1y", "-loggerLevel=ERROR"}
 			})
-		}, peerLoad(remoteWritePath)})
+		}, load: peerLoad(remoteWritePath), counter: `vm_rows_inserted_total{type="promremotewrite"}`})
 	}
 	if path := b.program(ctx, prometheusName, "prometheus", "usr/bin/prometheus"); path != "" {
-		found = append(found, target{prometheusName, func(ctx context.Context, cores int, dir string) (*running, error) {
+		found = append(found, target{name: prometheusName, start: func(ctx context.Context, cores int, dir string) (*running, error) {
 			config := filepath.Join(dir, "prometheus.yml")
 			if err := os.WriteFile(config, []byte("scrape_configs: []\n"), 0o600); err != nil {
 				return nil, err
@@ -37,7 +37,7 @@ func (b *bench) receivers(ctx context.Context) (found []target) {
 					"--web.enable-remote-write-receiver", "--web.enable-admin-api", "--log.level=error",
 				}
 			})
-		}, peerLoad(remoteWritePath)})
+		}, load: peerLoad(remoteWritePath), counter: "prometheus_tsdb_head_samples_appended_total"})
 	}
 	return found
 }
@@ -59,9 +59,6 @@ func (b *bench) program(ctx context.Context, name, pkg, program string) string {
 
 // note puts a peer's version, or its absence, into the head of the result.
 func (b *bench) note(name, version string) {
-	if b.versions == nil {
-		b.versions = map[string]string{}
-	}
 	b.versions[name] = version
 }
 

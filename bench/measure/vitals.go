@@ -47,21 +47,33 @@ func (b *bench) serve(ctx context.Context, cores int, dir string) (*running, err
 }
 
 // serveWith is serve with further flags and without profiles.
-func (b *bench) serveWith(ctx context.Context, cores int, dir string, more ...string) (r *running, err error) {
-	r = &running{}
+func (b *bench) serveWith(ctx context.Context, cores int, dir string, more ...string) (*running, error) {
+	accounts, err := b.accounts(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return b.start(ctx, cores, dir, accounts, more...)
+}
+
+// accounts makes accounts in a data folder and returns the tokens.
+func (b *bench) accounts(ctx context.Context, dir string) (tokens running, err error) {
 	if _, err = b.account(ctx, dir, "admin"); err != nil { // without one the server is open to all
-		return nil, err
+		return tokens, err
 	}
-	if r.viewer, err = b.account(ctx, dir, "viewer"); err != nil {
-		return nil, err
+	if tokens.viewer, err = b.account(ctx, dir, "viewer"); err != nil {
+		return tokens, err
 	}
-	if r.operator, err = b.account(ctx, dir, "operator"); err != nil {
-		return nil, err
-	}
+	tokens.operator, err = b.account(ctx, dir, "operator")
+	return tokens, err
+}
+
+// start starts a server on a folder that has these accounts.
+func (b *bench) start(ctx context.Context, cores int, dir string, accounts running, more ...string) (*running, error) {
 	addr, err := process.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
+	r := &accounts
 	r.url = "http://" + addr
 	args := append([]string{"serve", "--listen", addr, "--data-dir", dir, "--hostname", hostname}, roomForOne...)
 	if r.Process, err = process.Start(ctx, cores, b.vitals, append(args, more...)...); err != nil {

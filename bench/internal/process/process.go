@@ -90,7 +90,7 @@ func (p *Process) Ready(ctx context.Context, url string) error {
 			return fmt.Errorf("%s ended (%w): %s", p.cmd.Path, p.err, p.output.String())
 		case <-ctx.Done():
 			return fmt.Errorf("%s does not answer at %s: %s", p.cmd.Path, url, p.output.String())
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(2 * time.Millisecond):
 		}
 	}
 }
