@@ -101,6 +101,11 @@ func (s *IngestService) take(ctx context.Context, session *ingest.Session, req *
 			return connect.NewError(connect.CodeInvalidArgument, err.Error())
 		}
 	}
+	n := 0
+	for _, samples := range req.GetSamples() {
+		n += len(samples.GetValues())
+	}
+	session.Reserve(n)
 	for _, samples := range req.GetSamples() {
 		session.Add(samples.GetTime().AsTime().UnixMilli(), samples.GetSeriesIds(), samples.GetValues())
 	}
