@@ -143,7 +143,7 @@ func byType(jsonRPC, xmlRPC, other http.Handler) http.Handler {
 func codecs() []connect.Codec {
 	binary := connectproto.NewBinaryCodec()
 	binary.MarshalOptions.Deterministic = true
-	return []connect.Codec{binary, connectproto.NewJSONCodec()}
+	return []connect.Codec{rpc.NewReportCodec(binary), connectproto.NewJSONCodec()}
 }
 
 // compressors are those of the messages.
