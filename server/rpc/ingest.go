@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -165,7 +166,7 @@ func (s *IngestService) describe(in []*monitoringv1.CustomSample, samples []metr
 // typeOf is what a sender tells of a series' type. A kind that it does not name
 // stays what it was.
 func (s *IngestService) typeOf(series *metric.Series, unit string, kind monitoringv1.MetricKind) metric.Type {
-	t := metric.Type{Name: series.Type, Unit: metric.Unit(unit)}
+	t := metric.Type{Name: series.Type, Unit: metric.Unit(unit), Labels: slices.Grow([]string(nil), len(series.Labels))}
 	switch kind {
 	case monitoringv1.MetricKind_METRIC_KIND_COUNTER:
 		t.Kind = metric.Counter
