@@ -22,7 +22,6 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 
 	"github.com/vitals-rpc/vitals/client/balance"
-	"github.com/vitals-rpc/vitals/compress"
 	"github.com/vitals-rpc/vitals/gen/diagnostics/v1/diagnosticsv1connect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/monitoringconnect"
 	"github.com/vitals-rpc/vitals/gen/monitoring/v1/monitoringv1connect"
@@ -207,8 +206,10 @@ func WithJSON() Option { return func(o *options) { o.json = true } }
 // answer them. It takes effect with the Connect protocol only.
 func WithGet() Option { return func(o *options) { o.get = true } }
 
-// WithGzip compresses requests. Responses are compressed without it, for the
-// client always accepts that.
+// WithGzip compresses requests, and with it answers. Without it the answers of
+// servers on other machines are compressed, and those of a server on this one (at
+// localhost, a loopback address or a unix socket) are not: name it where such an
+// address is the near end of a tunnel.
 func WithGzip() Option { return func(o *options) { o.gzip = true } }
 
 // WithH2C speaks HTTP/2 without TLS to an http target, with prior knowledge.
@@ -315,7 +316,7 @@ func (o *options) validate(u *url.URL) error {
 func (o *options) connect(a balance.Address) balance.Conn {
 	hc := &http.Client{Transport: balance.Observe(o.roundTripper(a))}
 	return balance.Conn{
-		Transport:  connecthttp.NewTransport(hc, a.URL.String(), o.transportOptions()...),
+		Transport:  connecthttp.NewTransport(hc, a.URL.String(), o.transportOptions(a)...),
 		Disconnect: hc.CloseIdleConnections,
 	}
 }
@@ -357,8 +358,8 @@ func (o *options) roundTripper(a balance.Address) http.RoundTripper {
 	return explainTLS(t, o.tls)
 }
 
-func (o *options) transportOptions() []connecthttp.Option {
-	opts := []connecthttp.Option{connecthttp.WithCompressors(&compress.Gzip{})}
+func (o *options) transportOptions(a balance.Address) []connecthttp.Option {
+	opts := []connecthttp.Option{connecthttp.WithCompressors(o.compressors(a)...)}
 	switch o.protocol {
 	case GRPC:
 		opts = append(opts, connecthttp.WithGRPC())

@@ -36,7 +36,7 @@ func NewLabels(pairs ...string) Labels {
 	if len(pairs)%2 != 0 {
 		panic("metric: NewLabels needs a value for each name")
 	}
-	var labels Labels
+	labels := slices.Grow(Labels(nil), len(pairs)/2)
 	for i := 0; i < len(pairs); i += 2 {
 		labels = append(labels, Label{pairs[i], pairs[i+1]})
 	}
@@ -87,7 +87,12 @@ type Series struct {
 // sorted.
 func NewSeries(metricType, host string, labels Labels) *Series {
 	s := &Series{Type: metricType, Host: host, Labels: labels.normalized()}
+	size := len(s.Type) + 1 + len(s.Host)
+	for _, l := range s.Labels {
+		size += 2 + len(l.Name) + len(l.Value)
+	}
 	var b strings.Builder
+	b.Grow(size)
 	b.WriteString(s.Type)
 	b.WriteByte(0xff)
 	b.WriteString(s.Host)

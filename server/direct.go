@@ -6,21 +6,10 @@ import (
 	"net/http"
 	"sync"
 
-	"connectrpc.com/connect/v2"
-
 	"github.com/vitals-rpc/vitals/server/access"
-	"github.com/vitals-rpc/vitals/server/grpc"
 	"github.com/vitals-rpc/vitals/server/h2"
 	"github.com/vitals-rpc/vitals/server/peer"
 )
-
-// overGRPC makes the short way for gRPC over our own HTTP/2: the calls that need
-// nothing of what the HTTP middleware does for others.
-func (s *Server) overGRPC(calls *connect.Server) *grpc.Transport {
-	return grpc.New(grpc.Options{
-		Calls: calls, Codecs: codecs(), Compressors: compressors(), MaxMessageBytes: s.opts.MaxMessageBytes, Begin: s.beginDirect,
-	})
-}
 
 // other is what is at the other end of a connection, found out once.
 type other struct {
@@ -41,8 +30,8 @@ func withOther(ctx context.Context, _ net.Conn) context.Context {
 	return peer.With(access.WithConnection(ctx, o.connection), &o.peer)
 }
 
-// beginDirect gives a call its context, where middleware has nothing else to do
-// for it: no proxy or browser is behind it, and its host name is the server's.
+// beginDirect is grpc.Options.Begin, the short way for gRPC over our own HTTP/2. It
+// gives a call its context, where middleware has nothing else to do for it: no proxy or browser is behind it, and its host name is the server's.
 func (s *Server) beginDirect(stream *h2.Stream) (context.Context, bool) {
 	ctx := stream.Context()
 	o, ok := ctx.Value(otherKey{}).(*other)

@@ -23,6 +23,7 @@ import (
 	"github.com/vitals-rpc/vitals/gen/users/v1/usersv1connect"
 	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/caching"
+	"github.com/vitals-rpc/vitals/server/grpc"
 	"github.com/vitals-rpc/vitals/server/interceptor"
 	"github.com/vitals-rpc/vitals/server/jsonrpc"
 	"github.com/vitals-rpc/vitals/server/peer"
@@ -55,10 +56,11 @@ func (s *Server) routes() (http.Handler, error) {
 	}
 
 	mux := http.NewServeMux()
+	codecs, compressors := codecs(), []connect.Compressor{&compress.Gzip{}}
 	connecthttp.Mount(procedures{mux}, calls,
-		connecthttp.WithReadMaxBytes(s.opts.MaxMessageBytes), connecthttp.WithCompressors(compressors()...),
-		connecthttp.WithCodecs(codecs()...))
-	s.direct = s.overGRPC(calls)
+		connecthttp.WithReadMaxBytes(s.opts.MaxMessageBytes), connecthttp.WithCompressors(compressors...),
+		connecthttp.WithCodecs(codecs...))
+	s.direct = grpc.New(grpc.Options{Calls: calls, Codecs: codecs, Compressors: compressors, MaxMessageBytes: s.opts.MaxMessageBytes, Begin: s.beginDirect})
 	plain := func(pattern string, role account.Role, handler http.Handler) {
 		mux.Handle(pattern, s.guard.Require(role, s.admission.Handler(handler)))
 	}
@@ -143,11 +145,8 @@ func byType(jsonRPC, xmlRPC, other http.Handler) http.Handler {
 func codecs() []connect.Codec {
 	binary := connectproto.NewBinaryCodec()
 	binary.MarshalOptions.Deterministic = true
-	return []connect.Codec{binary, connectproto.NewJSONCodec()}
+	return []connect.Codec{rpc.NewReportCodec(binary), connectproto.NewJSONCodec()}
 }
-
-// compressors are those of the messages.
-func compressors() []connect.Compressor { return []connect.Compressor{&compress.Gzip{}} }
 
 // serviceNames returns the full names of the registered services, each once.
 func serviceNames(calls *connect.Server) []string {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -54,17 +53,7 @@ func (b *bench) query(ctx context.Context, t *result.Table) error {
 	if err := b.overLoopback(ctx, t, "by RPC", p, end); err != nil {
 		return err
 	}
-	return b.overLoopback(ctx, t, "by RPC, plain", p, end, client.WithRoundTripper(uncompressed{}))
-}
-
-// uncompressed asks for answers that are not compressed, to show what
-// compression costs.
-type uncompressed struct{}
-
-func (uncompressed) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	req.Header.Set("Accept-Encoding", "identity")
-	return http.DefaultTransport.RoundTrip(req)
+	return b.overLoopback(ctx, t, "by RPC, gzip", p, end, client.WithGzip())
 }
 
 // span is how far back a query reads.

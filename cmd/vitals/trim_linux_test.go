@@ -74,3 +74,29 @@ func TestTrimProgram(t *testing.T) {
 		t.Errorf("%d kB of files were in memory and %d kB are still", before, least)
 	}
 }
+
+// TestTrimmedMappings are short, however often they are trimmed, so that what is
+// needed again brings little with it.
+func TestTrimmedMappings(t *testing.T) {
+	program, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := trimProgram(); err != nil {
+			t.Fatal(err)
+		}
+		mappings, err := unwrittenMappings(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(mappings) < 100 {
+			t.Errorf("the program has %d mappings", len(mappings))
+		}
+		for _, m := range mappings {
+			if m.end-m.start >= 2*pieceSize {
+				t.Errorf("a mapping from %x to %x has %d kB", m.start, m.end, (m.end-m.start)>>10)
+			}
+		}
+	}
+}

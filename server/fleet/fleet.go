@@ -251,6 +251,9 @@ func (r *Registry) Describe(t metric.Type) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known, ok := r.types[t.Name]
+	if ok && says(known, t) {
+		return
+	}
 	if t.Unit == "" {
 		t.Unit = known.Unit
 	}
@@ -261,11 +264,14 @@ func (r *Registry) Describe(t metric.Type) {
 		t.Help = known.Help
 	}
 	t.Labels = union(known.Labels, t.Labels)
-	if ok && t.Unit == known.Unit && t.Help == known.Help && t.Kind == known.Kind && len(t.Labels) == len(known.Labels) {
-		return
-	}
 	r.types[t.Name] = t
 	r.dirty = true
+}
+
+// says reports whether what is known says all that t does.
+func says(known, t metric.Type) bool {
+	return (t.Unit == "" || t.Unit == known.Unit) && (t.Help == "" || t.Help == known.Help) && t.Kind == known.Kind &&
+		!slices.ContainsFunc(t.Labels, func(name string) bool { return !slices.Contains(known.Labels, name) })
 }
 
 // union returns the sorted names of both.

@@ -187,7 +187,7 @@ func (d *Door) Write(ctx context.Context, hostname string, samples []metric.Samp
 			b.receipt.reject(uint64(i), s.Series, err)
 			continue
 		}
-		b.add(e, s.Time, s.Value, uint64(i))
+		b.add(e.ref, s.Time, s.Value, uint64(i))
 	}
 	err = d.commit(ctx, hostname, &b)
 	return b.receipt, err
@@ -212,9 +212,16 @@ type batch struct {
 
 // columns are the space of a batch.
 type columns struct {
-	points  []store.Point
-	samples []metric.Sample // the same, for live
-	indexes []uint64        // each point's place among the receipt's samples
+	points []store.Point
+	places []places
+	live   []metric.Sample // the points again, where they are made live
+}
+
+// places are points from first on, up to those of the next places, whose indexes
+// among the receipt's samples follow each other: a refused sample begins new ones.
+type places struct {
+	first int
+	index uint64
 }
 
 // spare are columns for the next batch. A server has thousands of streams, each
@@ -228,16 +235,25 @@ func (b *batch) reserve(n int) {
 		b.columns = spare.Get().(*columns) //nolint:forcetypeassert // the pool holds nothing else
 	}
 	b.points = slices.Grow(b.points, n)
-	b.samples = slices.Grow(b.samples, n)
-	b.indexes = slices.Grow(b.indexes, n)
 }
 
 // add puts a sample in for which there is room.
-func (b *batch) add(e *entry, at int64, value float64, index uint64) {
-	b.points = append(b.points, store.Point{Ref: e.ref, Time: at, Value: value})
-	b.samples = append(b.samples, metric.Sample{Series: e.series, Time: at, Value: value})
-	b.indexes = append(b.indexes, index)
+func (b *batch) add(ref *store.Ref, at int64, value float64, index uint64) {
+	if n := len(b.points); n == 0 || b.index(n) != index {
+		b.places = append(b.places, places{n, index})
+	}
+	b.points = append(b.points, store.Point{Ref: ref, Time: at, Value: value})
 	b.newest = max(b.newest, at)
+}
+
+// index is the place, among the receipt's samples, of a point that is there or of
+// the next one, should nothing be refused before it.
+func (b *batch) index(point int) uint64 {
+	i := len(b.places) - 1
+	for b.places[i].first > point {
+		i--
+	}
+	return b.places[i].index + uint64(point-b.places[i].first)
 }
 
 // size is how many samples wait to be written.
@@ -248,6 +264,15 @@ func (b *batch) size() int {
 	return len(b.points)
 }
 
+// samples are the points as they are made live, until the batch is reset.
+func (b *batch) samples() []metric.Sample {
+	b.live = slices.Grow(b.live[:0], len(b.points))
+	for _, p := range b.points {
+		b.live = append(b.live, metric.Sample{Series: p.Ref.Series(), Time: p.Time, Value: p.Value})
+	}
+	return b.live
+}
+
 // reset empties the batch for use again and gives its columns back; the receipt
 // stays.
 func (b *batch) reset() {
@@ -255,7 +280,7 @@ func (b *batch) reset() {
 	if b.columns == nil {
 		return
 	}
-	b.points, b.samples, b.indexes = b.points[:0], b.samples[:0], b.indexes[:0]
+	b.points, b.places = b.points[:0], b.places[:0]
 	spare.Put(b.columns)
 	b.columns = nil
 }
@@ -273,7 +298,7 @@ func (d *Door) commit(ctx context.Context, hostname string, b *batch) error {
 	result, err := d.opts.History.Append(ctx, b.points)
 	release()
 	if seen, ok := d.opts.Live.LastSeen(hostname); !ok || b.newest > seen {
-		d.opts.Live.Publish(b.samples)
+		d.opts.Live.Publish(b.samples())
 		d.opts.Fleet.Saw(hostname, b.newest)
 	}
 	if err != nil {
@@ -282,7 +307,7 @@ func (d *Door) commit(ctx context.Context, hostname string, b *batch) error {
 	b.receipt.Stored += uint64(result.Stored)
 	b.receipt.Duplicates += uint64(result.Duplicates)
 	for _, r := range result.Rejected {
-		b.receipt.reject(b.indexes[r.Index], b.samples[r.Index].Series, r.Reason)
+		b.receipt.reject(b.index(r.Index), b.points[r.Index].Ref.Series(), r.Reason)
 	}
 	return nil
 }

@@ -28,9 +28,8 @@ type sender struct {
 
 // entry is a series that passed the checks.
 type entry struct {
-	series *metric.Series
-	ref    *store.Ref
-	used   int64 // when it was last asked for, in milliseconds since the epoch; guarded by the sender's lock
+	ref  *store.Ref
+	used int64 // when it was last asked for, in milliseconds since the epoch; guarded by the sender's lock
 }
 
 // sender returns what is known of a host, whose name has passed the checks.
@@ -71,8 +70,8 @@ func (s *sender) entry(d *Door, series *metric.Series) (*entry, error) {
 	if len(s.entries) >= d.opts.MaxSeriesPerHost {
 		return nil, fmt.Errorf("host %q has its limit of %d series; does a label hold something unbounded, such as an id?", series.Host, d.opts.MaxSeriesPerHost)
 	}
-	e := &entry{series: series, ref: d.opts.History.Ref(series), used: now}
-	s.entries[series.Key()] = e
+	e := &entry{ref: d.opts.History.Ref(series), used: now}
+	s.entries[e.ref.Series().Key()] = e // the history's own, so that there is one of each
 	return e, nil
 }
 

@@ -74,11 +74,15 @@ func (s *Session) Define(id uint32, series *metric.Series, t metric.Type) error 
 	return nil
 }
 
+// Reserve makes room for n samples, which spares those that follow in many small
+// parts the growing.
+func (s *Session) Reserve(n int) { s.batch.reserve(n) }
+
 // Add takes samples observed at one time, in milliseconds since the epoch, in
 // columns of equal length. They are stored by the next Flush.
 func (s *Session) Add(at int64, ids []uint32, values []float64) {
 	tooEarly := s.door.checkTime(at)
-	s.batch.reserve(len(ids))
+	s.Reserve(len(ids))
 	for i, id := range ids {
 		index := s.read
 		s.read++
@@ -97,7 +101,7 @@ func (s *Session) Add(at int64, ids []uint32, values []float64) {
 			s.batch.receipt.reject(index, def.series, err)
 			continue
 		}
-		s.batch.add(def.entry, at, values[i], index)
+		s.batch.add(def.entry.ref, at, values[i], index)
 	}
 }
 

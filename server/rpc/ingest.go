@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -101,6 +102,11 @@ func (s *IngestService) take(ctx context.Context, session *ingest.Session, req *
 			return connect.NewError(connect.CodeInvalidArgument, err.Error())
 		}
 	}
+	n := 0
+	for _, samples := range req.GetSamples() {
+		n += len(samples.GetValues())
+	}
+	session.Reserve(n)
 	for _, samples := range req.GetSamples() {
 		session.Add(samples.GetTime().AsTime().UnixMilli(), samples.GetSeriesIds(), samples.GetValues())
 	}
@@ -160,7 +166,7 @@ func (s *IngestService) describe(in []*monitoringv1.CustomSample, samples []metr
 // typeOf is what a sender tells of a series' type. A kind that it does not name
 // stays what it was.
 func (s *IngestService) typeOf(series *metric.Series, unit string, kind monitoringv1.MetricKind) metric.Type {
-	t := metric.Type{Name: series.Type, Unit: metric.Unit(unit)}
+	t := metric.Type{Name: series.Type, Unit: metric.Unit(unit), Labels: slices.Grow([]string(nil), len(series.Labels))}
 	switch kind {
 	case monitoringv1.MetricKind_METRIC_KIND_COUNTER:
 		t.Kind = metric.Counter

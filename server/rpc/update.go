@@ -147,7 +147,7 @@ func labelMap(labels metric.Labels) map[string]string {
 }
 
 func labelsOf(m map[string]string) metric.Labels {
-	var pairs []string
+	pairs := make([]string, 0, 2*len(m))
 	for name, value := range m {
 		pairs = append(pairs, name, value)
 	}
