@@ -25,6 +25,8 @@ export class Vitals {
   readonly columns: Record<Vital, Column>;
   /** Whether the last minutes are kept; of a host that nobody looks at the newest values will do. */
   kept = true;
+  /** How often a value has come: the same number is the same values. */
+  changes = 0;
   #memoryTotal: number | undefined;
   #diskTotal: number | undefined;
   readonly #traffic = new Map<string, number>();
@@ -75,6 +77,7 @@ export class Vitals {
   }
 
   #append(vital: Vital, time: number, value: number): void {
+    this.changes++;
     const column = this.columns[vital];
     if (!this.kept) {
       column.hold(time, value);
@@ -119,6 +122,7 @@ export class Vitals {
   }
 
   #recall(vital: Vital, times: number[], values: number[], step: number): void {
+    this.changes++;
     const column = this.columns[vital];
     column.replace({ series: column.series, times, averages: values, minima: values, maxima: values }, step, true);
   }
