@@ -3,7 +3,7 @@ import { askAgainAfter, type FeedEvent, type Host } from "../api/feed.js";
 import { historyOf } from "../api/history.js";
 import { selectorOf } from "../api/series.js";
 import { filterOf, orders, sorted, type Order } from "../state/filter.js";
-import { fleetSpan, vitals, vitalTypes, Vitals, type Vital } from "../state/fleet.js";
+import { fleetSpan, vitals, vitalTypes, Vitals, type Observer, type Vital } from "../state/fleet.js";
 import type { PageState } from "../state/page.js";
 import { copyMenu } from "./copymenu.js";
 import { byId, element, setText } from "./dom.js";
@@ -13,7 +13,7 @@ import { HostList } from "./hostlist.js";
 const batch = 40;
 /** How many points of history a small chart has. */
 const points = 100;
-/** After so many milliseconds without scrolling the history of the hosts in sight is asked for. */
+/** After so many milliseconds without scrolling the list is at rest. */
 const scrollRest = 150;
 
 const orderNames: Record<Order, string> = {
@@ -44,14 +44,15 @@ export class FleetView {
   readonly #count = element("p", "count", [], { role: "status" });
   readonly #list = new HostList();
   readonly #vitals = new Map<string, Vitals>();
+  /** What takes in the samples of each series of the stream. */
+  readonly #observers = new Map<number, Observer | undefined>();
   readonly #recalled = new Set<string>();
   #asking = false;
   #opened = false;
   #shown: Host[] = [];
   #sorted = 0;
   #focused = -1;
-  #first: number | undefined;
-  #moved = -Infinity;
+  #scrolled = -Infinity;
   #resting: ReturnType<typeof setTimeout> | undefined;
 
   /** @param redraw asks for a frame */
@@ -83,7 +84,7 @@ export class FleetView {
       ),
     ]);
     byId("main").append(bar, this.#list.element);
-    addEventListener("scroll", redraw, { passive: true });
+    addEventListener("scroll", () => this.#scroll(), { passive: true });
     addEventListener("resize", redraw);
   }
 
@@ -91,19 +92,16 @@ export class FleetView {
   apply(event: FeedEvent): void {
     if (event.kind === "open") {
       this.#recalled.clear();
+      this.#observers.clear();
       if (this.#opened) for (const seconds of askAgainAfter) setTimeout(() => this.catchUp(), seconds * 1000);
       this.#opened = true;
     }
     if (event.kind === "hosts") this.#sort();
     if (event.kind !== "samples") return;
     if (event.dropped > 0) this.#recalled.clear();
-    for (const { time, ids, values } of event.rounds) {
-      for (const [i, id] of ids.entries()) {
-        const series = this.state.series.get(id);
-        if (series === undefined) continue;
-        this.#vitalsOf(series.host).observe(series, time, values[i]!);
-      }
-    }
+    for (const [id, series] of event.named) this.#observers.set(id, this.#vitalsOf(series.host).observer(series));
+    for (const { time, ids, values } of event.rounds)
+      for (let i = 0; i < ids.length; i++) this.#observers.get(ids[i]!)?.(time, values[i]!);
   }
 
   #vitalsOf(host: string): Vitals {
@@ -135,25 +133,22 @@ export class FleetView {
   /** draw shows the list as it is now. */
   draw(): void {
     const now = this.#now();
+    const moves = performance.now() - this.#scrolled < scrollRest;
     // Where there is no room for rows there is nothing to choose.
     this.#grid.hidden = this.#list.isNarrow;
-    this.#list.draw((host) => this.#vitals.get(host), now);
-    const { first } = this.#list;
-    if (first !== this.#first) {
-      if (this.#first !== undefined) this.#moved = performance.now();
-      this.#first = first;
-    }
-    if (performance.now() - this.#moved < scrollRest) this.#resting ??= setTimeout(() => this.#rest(), scrollRest);
-    else {
-      this.#list.arrange();
-      void this.#recall(now);
-    }
+    this.#list.draw((host) => this.#vitals.get(host), now, moves);
+    if (moves) return;
+    this.#list.arrange();
+    // The hosts that went by are not worth a question.
+    void this.#recall(now);
   }
 
-  /** rest draws again after a while of scrolling: the hosts that went by are not worth a question. */
-  #rest(): void {
-    this.#resting = undefined;
-    this.redraw();
+  /** scroll draws what came into sight; scroll events come once a frame. */
+  #scroll(): void {
+    this.#scrolled = performance.now();
+    clearTimeout(this.#resting);
+    this.#resting = setTimeout(this.redraw, scrollRest);
+    this.draw();
   }
 
   get #isGrid(): boolean {

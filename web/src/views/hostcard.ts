@@ -73,17 +73,19 @@ export class HostCard {
 
   /**
    * draw shows a host as it is at a time by the server's clock, in seconds since
-   * the epoch, to the second: what stays the same for longer is not drawn again.
+   * the epoch, to the second: what stays the same for longer is not drawn again, and
+   * false is returned.
    */
-  draw(host: Host, measured: Vitals | undefined, time: number): void {
+  draw(host: Host, measured: Vitals | undefined, time: number): boolean {
     const now = Math.ceil(time);
     const drawn = [now, host, measured, measured?.changes];
-    if (drawn.every((part, i) => part === this.#drawn[i])) return;
+    if (drawn.every((part, i) => part === this.#drawn[i])) return false;
     this.#drawn = drawn;
     if (this.#host !== host) this.#describe(host);
     const late = host.status === "up" || host.seen === 0 ? "" : ` ${age((now - host.seen) * 1000)} ago`;
     setText(this.#status, statusWords[host.status] + late);
     for (const vital of vitals) this.#draw(vital, host, measured?.columns[vital], now);
+    return true;
   }
 
   #draw(vital: Vital, host: Host, column: Column | undefined, now: number): void {

@@ -5,6 +5,8 @@ import { HostCard } from "./hostcard.js";
 
 /** Rows so far out of sight, in pixels, are there already when they are scrolled into it. */
 const margin = 300;
+/** While the list moves, so many hosts that stand there already are drawn anew in a frame. */
+const refreshes = 2;
 /** A list that is narrower than so many pixels has no room for rows. */
 const narrow = 760;
 
@@ -48,13 +50,12 @@ export class HostList {
     return this.#hosts.slice(this.#first, this.#first + this.#cards.length);
   }
 
-  /** The index of the first of them. */
-  get first(): number {
-    return this.#first;
-  }
-
-  /** draw shows the hosts in sight as they are at a time by the server's clock, in seconds since the epoch. */
-  draw(measured: (host: string) => Vitals | undefined, now: number): void {
+  /**
+   * draw shows the hosts in sight as they are at a time by the server's clock, in
+   * seconds since the epoch. While the list moves, only some of those that stand
+   * there already: the frames that follow draw the others.
+   */
+  draw(measured: (host: string) => Vitals | undefined, now: number, moves: boolean): void {
     const { columns, height } = this.#shape();
     const count = this.#hosts.length;
     // Read before anything is written, so that nothing is laid out twice in a frame.
@@ -64,12 +65,15 @@ export class HostList {
     this.#provide((Math.ceil((innerHeight + 2 * margin) / height) + 1) * columns);
     const first = Math.max(0, Math.floor((above - margin) / height) * columns);
     this.#first = Math.min(first, count - this.#cards.length);
+    let again = moves ? refreshes : Infinity;
     for (const [i, host] of this.drawn.entries()) {
       const index = this.#first + i;
       const card = this.#cardOf(index);
       const left = `${(100 * (index % columns)) / columns}%`;
       card.place(index, count, left, Math.floor(index / columns) * height, `${100 / columns}%`, height);
-      card.draw(host, measured(host.name), now);
+      const isOther = card.name !== host.name;
+      if (!isOther && again <= 0) continue;
+      if (card.draw(host, measured(host.name), now) && !isOther) again--;
     }
     if (held !== undefined) this.#follow(held);
   }
