@@ -8,7 +8,7 @@ const margin = 300;
 /** While the list moves, so many hosts that stand there already are drawn anew in a frame. */
 const refreshes = 2;
 /** A list that is narrower than so many pixels has no room for rows. */
-const narrow = 760;
+const narrow = 880;
 
 /** Shape is how many cards stand beside each other, and how high each is; the style sheet has the same widths. */
 interface Shape {
