@@ -119,7 +119,7 @@ func waitDrawn(ctx context.Context, s *site, tab *chromium.Tab) (l loaded, err e
 			return l, err
 		}
 	}
-	return l, fmt.Errorf("no chart is drawn within %s: %d of %d canvases", loadPatience, l.Drawn, l.Charts)
+	return l, fmt.Errorf("no chart is drawn within %s: %d of %d in sight", loadPatience, l.Drawn, l.Charts)
 }
 
 // traffic counts what a page fetches.

@@ -6,15 +6,16 @@
   const pointsOfAChart = 30;
   const canvasLine = CanvasRenderingContext2D.prototype;
   const pathLine = Path2D.prototype;
+  const shape = SVGPathElement.prototype;
   const own = { stroke: canvasLine.stroke, begin: canvasLine.beginPath, line: canvasLine.lineTo, path: pathLine.lineTo };
 
   const probe = {
     longTasks: [],
-    /** When the frame ended in which a canvas was first drawn with its history. */
+    /** When the frame ended in which a chart, a canvas or an svg, was first drawn with its history. */
     first: new Map(),
     /** When the frame ended in which any chart was drawn last. */
     last: 0,
-    /** Canvases drawn since the mouse was let go. */
+    /** Charts drawn since the mouse was let go. */
     redrawn: new Set(),
     released: 0,
     asked: 0,
@@ -33,13 +34,13 @@
     port2.postMessage(null);
   };
 
-  const drawn = (canvas, points) => {
+  const drawn = (chart, points) => {
     if (points < pointsOfAChart) return;
-    const isNew = !probe.first.has(canvas);
-    if (isNew) probe.first.set(canvas, Infinity);
-    probe.redrawn.add(canvas);
+    const isNew = !probe.first.has(chart);
+    if (isNew) probe.first.set(chart, Infinity);
+    probe.redrawn.add(chart);
     afterFrame((now) => {
-      if (isNew) probe.first.set(canvas, now);
+      if (isNew) probe.first.set(chart, now);
       probe.last = now;
     });
   };
@@ -63,6 +64,10 @@
       if (path === undefined) own.stroke.call(this);
       else own.stroke.call(this, path);
     };
+    shape.setAttribute = function (name, value) {
+      Element.prototype.setAttribute.call(this, name, value);
+      if (name === "d" && this.ownerSVGElement !== null) drawn(this.ownerSVGElement, value.split("L").length);
+    };
   };
 
   /** rest leaves the page to itself. */
@@ -71,21 +76,22 @@
     canvasLine.stroke = own.stroke;
     canvasLine.beginPath = own.begin;
     canvasLine.lineTo = own.line;
+    delete shape.setAttribute;
     removeEventListener("mouseup", probe.onRelease, true);
   };
 
-  const inSight = (canvas) => {
-    const { top, bottom, width } = canvas.getBoundingClientRect();
+  const inSight = (chart) => {
+    const { top, bottom, width } = chart.getBoundingClientRect();
     return width > 0 && bottom > 0 && top < innerHeight;
   };
 
   /** load tells what there is to say of the page's load by now. */
   probe.load = () => {
-    const canvases = [...document.querySelectorAll("main canvas")].filter(inSight);
-    const times = canvases.map((canvas) => probe.first.get(canvas) ?? Infinity).filter(Number.isFinite);
+    const charts = [...document.querySelectorAll("main canvas, main svg")].filter(inSight);
+    const times = charts.map((chart) => probe.first.get(chart) ?? Infinity).filter(Number.isFinite);
     const paint = performance.getEntriesByName("first-contentful-paint")[0];
     return {
-      charts: canvases.length,
+      charts: charts.length,
       drawn: times.length,
       first: Math.min(...times, 1e9),
       last: Math.max(...times, 0),

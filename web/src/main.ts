@@ -147,7 +147,7 @@ function showHost(host: string): void {
 }
 
 function showFleet(): void {
-  const shell = shellOf("All hosts", "", () => view.recolour());
+  const shell = shellOf("All hosts", "", () => undefined); // the style sheet has all of its colours
   const view = new FleetView(state, api, redraw);
   keyboard({ filter: view.filter, move: (by) => view.move(by) });
   const alone: View = {

@@ -87,6 +87,31 @@ func TestSeriesAreLifelike(t *testing.T) {
 	}
 }
 
+// What is used of a file system or of the memory is no more than there is, and
+// the series of one file system agree.
+func TestUsedFitsIntoTotal(t *testing.T) {
+	for i := range 20 {
+		h := simulate.NewHost(1, i, 60)
+		got := map[string][]float64{}
+		all := history(h, 60)
+		for _, s := range h.Series {
+			if mount := s.Labels.Get("mount"); mount == "" || mount == "/" {
+				got[s.Type] = all[s.String()]
+			}
+		}
+		for at, total := range got["disk_space_total"] {
+			used, free := got["disk_space_used"][at], got["disk_space_free"][at]
+			if used != got["disk"][at] || used+free > total || got["memory"][at] > got["memory_total"][at] {
+				t.Fatalf("%s, second %d: disk %v, used %v and free %v of %v; memory %v of %v", h.Name, at,
+					got["disk"][at], used, free, total, got["memory"][at], got["memory_total"][at])
+			}
+		}
+		if len(got["disk_space_total"]) != 60 {
+			t.Fatalf("%s has %d values of its disk's size in a minute", h.Name, len(got["disk_space_total"]))
+		}
+	}
+}
+
 // A real server takes all of it, and has it then.
 func TestServerTakesAll(t *testing.T) {
 	srv := servertest.NewServer(t, server.Options{})

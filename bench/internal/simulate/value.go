@@ -24,6 +24,13 @@ type machine struct {
 	rounds   int
 	slow     bool // the round in which slow sources measure
 	lastSlow int64
+	volumes  map[string]*volume // by their mounts
+}
+
+// volume is a file system, which stands still and steps.
+type volume struct {
+	capacity, used float64 // in bytes
+	at             int64   // when it was moved on
 }
 
 func newMachine(random *rand.Rand) *machine {
@@ -32,6 +39,33 @@ func newMachine(random *rand.Rand) *machine {
 		cores:  float64(int(2) << random.IntN(5)),
 		memory: float64(int64(4<<30) << random.IntN(5)),
 		phase:  0.1 * random.NormFloat64(),
+
+		volumes: map[string]*volume{},
+	}
+}
+
+// volume is the file system at a mount; its series share it.
+func (m *machine) volume(mount string) *volume {
+	v := m.volumes[mount]
+	if v == nil {
+		v = &volume{capacity: 32e9 * float64(int(1)<<m.random.IntN(6))}
+		v.used = v.capacity * (0.2 + 0.5*m.random.Float64())
+		m.volumes[mount] = v
+	}
+	return v
+}
+
+// advance moves the file system on to the machine's round, once.
+func (v *volume) advance(m *machine) {
+	if v.at == m.at {
+		return
+	}
+	v.at = m.at
+	switch {
+	case v.used > 0.9*v.capacity:
+		v.used -= 0.3 * v.capacity // somebody cleaned up
+	case m.random.IntN(12) == 0:
+		v.used += 200e3 * m.random.ExpFloat64()
 	}
 }
 
@@ -143,9 +177,8 @@ func processors(k kind, m *machine) generator {
 	return nil
 }
 
-// space is memory, which drifts, and file systems, which stand still and step.
+// space is memory, which drifts, and file systems.
 func space(k kind, m *machine) generator {
-	capacity := 32e9 * float64(int(1)<<m.random.IntN(6))
 	switch k.name {
 	case "memory_total":
 		return func(m *machine) float64 { return gigabytes(0.98 * m.memory) }
@@ -171,24 +204,28 @@ func space(k kind, m *machine) generator {
 			}
 			return gigabytes(used)
 		}
-	case "disk_space_total":
-		return func(*machine) float64 { return gigabytes(capacity) }
-	case "disk", "disk_space_used", "disk_space_free":
-		used := capacity * (0.2 + 0.5*m.random.Float64())
-		return func(m *machine) float64 {
-			switch {
-			case used > 0.9*capacity:
-				used -= 0.3 * capacity // somebody cleaned up
-			case m.random.IntN(12) == 0:
-				used += 200e3 * m.random.ExpFloat64()
-			}
-			if k.name == "disk_space_free" {
-				return gigabytes(0.95*capacity - used)
-			}
-			return gigabytes(used)
-		}
+	case "disk", "disk_space_used", "disk_space_free", "disk_space_total":
+		return fileSystem(k, m)
 	}
 	return nil
+}
+
+func fileSystem(k kind, m *machine) generator {
+	mount := k.labels.Get("mount")
+	if mount == "" {
+		mount = "/" // the type "disk" is about no other
+	}
+	v := m.volume(mount)
+	return func(m *machine) float64 {
+		v.advance(m)
+		switch k.name {
+		case "disk_space_total":
+			return gigabytes(v.capacity)
+		case "disk_space_free":
+			return gigabytes(0.95*v.capacity - v.used) // a reserve is left out
+		}
+		return gigabytes(v.used)
+	}
 }
 
 // traffic comes in bursts, and on most devices there is often none.

@@ -222,16 +222,13 @@ export class Chart {
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
     for (const [i, column] of this.#columns.entries()) {
-      const { times, minima, maxima, averages, gapAfter } = column;
+      const { times, minima, maxima, averages } = column;
       ctx.fillStyle = this.#colour(i) + (this.#columns.length > 3 ? "1f" : "33");
-      for (let start = 0; start < times.length;) {
-        let end = start;
-        while (end + 1 < times.length && times[end + 1]! - times[end]! <= gapAfter) end++;
+      for (const [start, end] of column.runs()) {
         const seen = times[end]! >= from && times[start]! <= to;
         let differs = false;
         for (let k = start; seen && k <= end && !differs; k++) differs = minima[k] !== averages[k];
         if (differs) band(plot, times, minima, maxima, start, end);
-        start = end + 1;
       }
     }
     ctx.restore();

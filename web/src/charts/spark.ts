@@ -1,43 +1,52 @@
 import type { Column } from "../state/columns.js";
 
+const namespace = "http://www.w3.org/2000/svg";
+/** A small chart is so many units wide and high, whatever its size on the page. */
+const extent = 1000;
+/** What is left free above and below, for the breadth of the line. */
+const margin = 40;
+
 /**
- * drawSpark draws a column small: a line from zero up to top, filled below, with
- * gaps where nothing was observed. The size is in CSS pixels; it is the caller's
- * to know, since to ask an element for it lays out the whole page.
+ * Spark is a small chart: a line from zero up to top, filled below, with gaps where
+ * nothing was observed. Its colour is the style sheet's. It is no canvas, since a
+ * browser puts each canvas together with the page anew in each frame, and of these
+ * there are many.
  */
-export function drawSpark(
-  canvas: HTMLCanvasElement,
-  size: { width: number; height: number },
-  column: Column | undefined,
-  [from, to]: [number, number],
-  top: number,
-  colour: string,
-): void {
-  const ratio = devicePixelRatio;
-  const width = Math.round(size.width * ratio);
-  const height = Math.round(size.height * ratio);
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-  const ctx = canvas.getContext("2d");
-  if (ctx === null || width === 0) return;
-  ctx.clearRect(0, 0, width, height);
-  if (column === undefined) return;
-  const { times, averages, gapAfter } = column;
-  const x = (i: number) => ((times[i]! - from) / (to - from)) * width;
-  const y = (i: number) => height - ratio - Math.min(averages[i]! / top, 1) * (height - 3 * ratio);
-  ctx.lineWidth = 1.5 * ratio;
-  ctx.lineJoin = "round";
-  ctx.strokeStyle = colour;
-  ctx.fillStyle = colour + "26";
-  for (let start = 0; start < times.length;) {
-    let end = start;
-    while (end + 1 < times.length && times[end + 1]! - times[end]! <= gapAfter) end++;
-    ctx.beginPath();
-    for (let i = start; i <= end; i++) ctx.lineTo(x(i), y(i));
-    ctx.stroke();
-    ctx.lineTo(x(end), height);
-    ctx.lineTo(x(start), height);
-    ctx.fill();
-    start = end + 1;
+export class Spark {
+  readonly element = shape("svg");
+  readonly #area = shape("path");
+  readonly #line = shape("path");
+
+  constructor() {
+    const attributes = { class: "spark", viewBox: `0 0 ${extent} ${extent}`, preserveAspectRatio: "none" };
+    for (const [name, value] of Object.entries(attributes)) this.element.setAttribute(name, value);
+    this.element.setAttribute("aria-hidden", "true"); // its value stands beside it
+    this.#area.setAttribute("class", "area");
+    this.#line.setAttribute("class", "line");
+    this.element.append(this.#area, this.#line);
   }
+
+  /** draw shows a column from one time to another, in seconds since the epoch. */
+  draw(column: Column | undefined, [from, to]: [number, number], top: number): void {
+    const line: string[] = [];
+    const area: string[] = [];
+    for (const [start, end] of column?.runs() ?? []) {
+      const { times, averages } = column!;
+      const x = (i: number) => Math.round(((times[i]! - from) / (to - from)) * extent);
+      const height = extent - 2 * margin;
+      let run = "";
+      for (let i = start; i <= end; i++) {
+        const y = extent - margin - Math.round(Math.min(averages[i]! / top, 1) * height);
+        run += `${i === start ? "M" : "L"}${x(i)} ${y}`;
+      }
+      line.push(run, "h0"); // a sample alone has no line to be part of: it is a dot
+      area.push(run, `V${extent}H${x(start)}Z`);
+    }
+    this.#line.setAttribute("d", line.join(""));
+    this.#area.setAttribute("d", area.join(""));
+  }
+}
+
+function shape<K extends "svg" | "path">(tag: K): SVGElementTagNameMap[K] {
+  return document.createElementNS(namespace, tag);
 }

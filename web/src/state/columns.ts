@@ -85,6 +85,19 @@ export class Column {
     return step >= 10 && cadence <= step * 1.01 ? 1.5 * step : 2.5 * cadence + 1;
   }
 
+  /** runs returns the stretches without a gap, by the indices of their first and last points. */
+  runs(): [start: number, end: number][] {
+    const { times, gapAfter } = this;
+    const found: [number, number][] = [];
+    for (let start = 0; start < times.length;) {
+      let end = start;
+      while (end + 1 < times.length && times[end + 1]! - times[end]! <= gapAfter) end++;
+      found.push([start, end]);
+      start = end + 1;
+    }
+    return found;
+  }
+
   /** at returns the value that held at a time, or undefined where nothing was observed. */
   at(time: number): number | undefined {
     const i = lastAt(this.times, time);

@@ -20,14 +20,23 @@ export const vitalTypes: readonly string[] = [
 /** How many seconds the small charts show. */
 export const fleetSpan = 300;
 
+/** After so many seconds without a sample an interface is gone, and its last traffic with it. */
+const goneAfter = 15;
+
+/** Observer takes in a value at a time in seconds since the epoch. */
+export type Observer = (time: number, value: number) => void;
+
 /** Vitals is the four of one host over the last minutes. */
 export class Vitals {
   readonly columns: Record<Vital, Column>;
   /** Whether the last minutes are kept; of a host that nobody looks at the newest values will do. */
   kept = true;
+  /** How often a value has come: the same number is the same values. */
+  changes = 0;
   #memoryTotal: number | undefined;
   #diskTotal: number | undefined;
-  readonly #traffic = new Map<string, number>();
+  /** The newest sample of each series of traffic, by its type and interface. */
+  readonly #traffic = new Map<string, { time: number; value: number }>();
 
   constructor(host: string) {
     const column = (vital: Vital) =>
@@ -45,36 +54,48 @@ export class Vitals {
     return this.columns[vital].averages.at(-1);
   }
 
-  /** observe takes in a live sample. */
-  observe(series: Series, time: number, value: number): void {
+  /**
+   * observer returns what takes in the live samples of one of the host's series, or
+   * undefined where the series is part of no vital. Of a large fleet there are many
+   * samples, and what a series is about is asked here, once.
+   */
+  observer(series: Series): Observer | undefined {
     switch (series.type) {
       case "memory_total":
-        this.#memoryTotal = value;
-        return;
+        return (_, value) => (this.#memoryTotal = value);
       case "disk_space_total":
-        if (isRoot(series)) this.#diskTotal = value;
-        return;
+        return isRoot(series) ? (_, value) => (this.#diskTotal = value) : undefined;
       case "cpu":
-        this.#append("cpu", time, value);
-        return;
+        return (time, value) => this.#append("cpu", time, value);
       case "memory":
-        if (this.#memoryTotal !== undefined) this.#append("memory", time, (100 * value) / this.#memoryTotal);
-        return;
+        return (time, value) => this.#appendShare("memory", time, value, this.#memoryTotal);
       case "disk":
-        if (this.#diskTotal !== undefined) this.#append("disk", time, (100 * value) / this.#diskTotal);
-        return;
+        return (time, value) => this.#appendShare("disk", time, value, this.#diskTotal);
       default:
-        if (!isTraffic(series)) return;
-        this.#traffic.set(`${series.type} ${series.labels["interface"] ?? ""}`, value);
-        this.#append(
-          "network",
-          time,
-          [...this.#traffic.values()].reduce((sum, part) => sum + part, 0),
-        );
+        return isTraffic(series) ? this.#trafficObserver(series) : undefined;
     }
   }
 
+  #trafficObserver({ type, labels }: Series): Observer {
+    const key = `${type} ${labels["interface"] ?? ""}`;
+    // A stream that begins anew names the same series again.
+    const newest = this.#traffic.get(key) ?? { time: -Infinity, value: 0 };
+    this.#traffic.set(key, newest);
+    return (time, value) => {
+      newest.time = time;
+      newest.value = value;
+      let sum = 0;
+      for (const part of this.#traffic.values()) if (time - part.time < goneAfter) sum += part.value;
+      this.#append("network", time, sum);
+    };
+  }
+
+  #appendShare(vital: Vital, time: number, value: number, total: number | undefined): void {
+    if (total !== undefined) this.#append(vital, time, (100 * value) / total);
+  }
+
   #append(vital: Vital, time: number, value: number): void {
+    this.changes++;
     const column = this.columns[vital];
     if (!this.kept) {
       column.hold(time, value);
@@ -119,6 +140,7 @@ export class Vitals {
   }
 
   #recall(vital: Vital, times: number[], values: number[], step: number): void {
+    this.changes++;
     const column = this.columns[vital];
     column.replace({ series: column.series, times, averages: values, minima: values, maxima: values }, step, true);
   }

@@ -17,6 +17,8 @@ export class PageState {
   readonly series = new Map<number, Series>();
   readonly #newest = new Map<number, { time: number; value: number }>();
   hosts: Host[] | undefined;
+  /** The shortest of the hosts' intervals, in seconds. */
+  #interval = 1;
   /** What the server says of itself; null when it could not be asked, undefined before the first answer. */
   health: Health | null | undefined;
   #failure: Failure | undefined;
@@ -36,6 +38,7 @@ export class PageState {
         return false;
       case "hosts":
         this.hosts = event.hosts;
+        if (event.hosts.length > 0) this.#interval = Math.min(...event.hosts.map((host) => host.interval));
         return false;
       case "health":
         this.health = event.health;
@@ -54,7 +57,7 @@ export class PageState {
     for (const [id, series] of named) this.series.set(id, series);
     let isNew = false;
     for (const { time, ids, values } of rounds) {
-      for (const [i, id] of ids.entries()) this.#newest.set(id, { time, value: values[i]! });
+      for (let i = 0; i < ids.length; i++) this.#remember(ids[i]!, time, values[i]!);
       if (time <= (this.#observed ?? -Infinity)) continue;
       this.#observed = time;
       isNew = true;
@@ -63,6 +66,15 @@ export class PageState {
     if (rounds.length > 0 || this.#failure?.refused === false) this.#failure = undefined;
     if (isNew) this.#arrived = now;
     return isNew;
+  }
+
+  #remember(id: number, time: number, value: number): void {
+    const newest = this.#newest.get(id);
+    if (newest === undefined) this.#newest.set(id, { time, value });
+    else {
+      newest.time = time;
+      newest.value = value;
+    }
   }
 
   /** events returns what brings another tab's state up to this one's. */
@@ -95,12 +107,7 @@ export class PageState {
   phase(now: number): Phase {
     if (this.#failure !== undefined) return this.#failure.refused ? "error" : "reconnecting";
     if (this.#observed === undefined) return "connecting";
-    return this.silence(now) > Math.max(staleAfter, 2_500 * this.#interval()) ? "stale" : "live";
-  }
-
-  #interval(): number {
-    const intervals = (this.hosts ?? []).map((host) => host.interval);
-    return intervals.length === 0 ? 1 : Math.min(...intervals);
+    return this.silence(now) > Math.max(staleAfter, 2_500 * this.#interval) ? "stale" : "live";
   }
 
   /** silence returns for how many milliseconds no newer sample has come; 0 before the first. */

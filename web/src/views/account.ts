@@ -1,13 +1,12 @@
-import { createClient, type Client } from "@connectrpc/connect";
 import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { failureOf } from "../api/failure.js";
-import { WireSwitch } from "../api/wire.js";
-import { AccountService, TokenKind, type Token, type WhoAmIResponse } from "../gen/users/v1/account_pb.js";
+import { accountsOf } from "../api/who.js";
+import { TokenKind, type Token, type WhoAmIResponse } from "../gen/users/v1/account_pb.js";
 import { Role } from "../gen/vitals/auth/v1/auth_pb.js";
 import { wire } from "../state/settings.js";
 import { byId, element, setText } from "./dom.js";
 
-type Accounts = Client<typeof AccountService>;
+type Accounts = ReturnType<typeof accountsOf>;
 
 /** The path of this view. */
 export const accountPath = "/account";
@@ -17,7 +16,7 @@ export async function showAccount(): Promise<void> {
   document.title = "Account · Vitals";
   byId("health").hidden = true;
   document.querySelector<HTMLElement>(".state")!.hidden = true;
-  const accounts = createClient(AccountService, new WireSwitch(location.origin, wire(), fetch.bind(globalThis)));
+  const accounts = accountsOf(location.origin, wire());
   try {
     const who = await accounts.whoAmI({});
     if (who.by === "anonymous" && who.accountsHold) showSignIn();

@@ -24,8 +24,14 @@ interface Request {
   vitals: [command: string, flags: string[], argument: string];
 }
 
-/** commandsOf writes a question as command lines that work when pasted into a POSIX shell. */
-export function commandsOf(origin: string, question: Question): Commands {
+/** The variable that holds a token; vitals reads it by itself. */
+export const tokenVariable = "VITALS_TOKEN";
+
+/**
+ * commandsOf writes a question as command lines that work when pasted into a POSIX
+ * shell; with signedIn they call with the token that the shell has in VITALS_TOKEN.
+ */
+export function commandsOf(origin: string, question: Question, signedIn: boolean): Commands {
   const { method, message, vitals } = requestOf(question);
   const procedure = `monitoring.v1.QueryService/${method}`;
   const body = quoted(JSON.stringify(message));
@@ -33,11 +39,12 @@ export function commandsOf(origin: string, question: Question): Commands {
   const isPlain = protocol === "http:";
   const address = word(`${hostname}:${port || (isPlain ? "80" : "443")}`);
   const [command, flags, argument] = vitals;
+  const token = signedIn ? `-H "Authorization: Bearer $${tokenVariable}" ` : "";
   // What begins with a minus would be taken for a flag.
   const about = argument === "" ? [] : [...(argument.startsWith("-") ? ["--"] : []), quoted(argument)];
   return {
-    curl: `curl -H 'Content-Type: application/json' -d ${body} ${word(`${origin}/${procedure}`)}`,
-    grpcurl: `grpcurl ${isPlain ? "-plaintext " : ""}-d ${body} ${address} ${procedure}`,
+    curl: `curl ${token}-H 'Content-Type: application/json' -d ${body} ${word(`${origin}/${procedure}`)}`,
+    grpcurl: `grpcurl ${isPlain ? "-plaintext " : ""}${token}-d ${body} ${address} ${procedure}`,
     vitals: ["vitals", command, ...flags, "--server", word(origin), ...about].join(" "),
   };
 }

@@ -1,4 +1,5 @@
-import { commandsOf, type Question } from "./commands.js";
+import { wire } from "../state/settings.js";
+import { commandsOf, tokenVariable, type Question } from "./commands.js";
 import { copyText } from "./copy.js";
 import { element, setText } from "./dom.js";
 
@@ -9,6 +10,17 @@ export interface Copied {
 }
 
 const tools = ["curl", "grpcurl", "vitals"] as const;
+
+/** Whether the reader is signed in, asked when the first menu opens: to sign in or out loads the page anew. */
+let signedIn: Promise<boolean> | undefined;
+
+function askSignedIn(): Promise<boolean> {
+  signedIn ??= import("../api/who.js").then(
+    ({ isSignedIn }) => isSignedIn(location.origin, wire()),
+    () => false, // a part that the server has no longer: the page offers to be loaded again
+  );
+  return signedIn;
+}
 
 /**
  * copyMenu makes a small menu that copies the requests behind a chart or a table as
@@ -21,15 +33,14 @@ export function copyMenu(title: string, ...requests: readonly Copied[]): HTMLEle
   const said = element("span", "said", [], { role: "status" });
   const text = element("textarea", "", [], { hidden: "", readonly: "", "aria-label": "Command line", rows: "4" });
   const menu = element("details", "copy", [summary]);
-  const copy = (tool: (typeof tools)[number], question: Question) => {
-    const line = commandsOf(location.origin, question)[tool];
-    void copyText(line).then((copied) => {
-      setText(said, copied ? `Copied for ${tool}` : "Press Ctrl+C");
-      text.hidden = copied;
-      text.value = line;
-      // Plain http from another machine has no clipboard: the text is left selected.
-      if (!copied) text.select();
-    });
+  const copy = async (tool: (typeof tools)[number], question: Question) => {
+    const line = commandsOf(location.origin, question, await askSignedIn())[tool];
+    const copied = await copyText(line);
+    setText(said, copied ? `Copied for ${tool}` : "Press Ctrl+C");
+    text.hidden = copied;
+    text.value = line;
+    // Plain http from another machine has no clipboard: the text is left selected.
+    if (!copied) text.select();
   };
   const parts = requests.map(({ what, question }) => {
     const buttons = tools.map((tool) => {
@@ -37,15 +48,17 @@ export function copyMenu(title: string, ...requests: readonly Copied[]): HTMLEle
         type: "button",
         ...(requests.length > 1 ? { "aria-label": `${what} as ${tool}` } : {}),
       });
-      button.addEventListener("click", () => copy(tool, question()));
+      button.addEventListener("click", () => void copy(tool, question()));
       return button;
     });
     return [...(requests.length > 1 ? [element("span", "what", [what])] : []), ...buttons];
   });
-  menu.append(element("div", "menu", [...parts.flat(), said, text]));
+  const hint = element("span", "hint", [`They call with your token in ${tokenVariable}.`], { hidden: "" });
+  menu.append(element("div", "menu", [...parts.flat(), said, text, hint]));
   menu.addEventListener("toggle", () => {
     setText(said, "");
     text.hidden = true;
+    if (menu.open) void askSignedIn().then((isSignedIn) => (hint.hidden = !isSignedIn));
   });
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;

@@ -3,19 +3,17 @@ import { askAgainAfter, type FeedEvent, type Host } from "../api/feed.js";
 import { historyOf } from "../api/history.js";
 import { selectorOf } from "../api/series.js";
 import { filterOf, orders, sorted, type Order } from "../state/filter.js";
-import { fleetSpan, vitals, vitalTypes, Vitals, type Vital } from "../state/fleet.js";
+import { fleetSpan, vitals, vitalTypes, Vitals, type Observer, type Vital } from "../state/fleet.js";
 import type { PageState } from "../state/page.js";
 import { copyMenu } from "./copymenu.js";
 import { byId, element, setText } from "./dom.js";
-import { coloursOf, HostCard, type Colours, type Size } from "./hostcard.js";
+import { HostList } from "./hostlist.js";
 
 /** How many hosts one question for history is about. */
 const batch = 40;
 /** How many points of history a small chart has. */
 const points = 100;
-/** Rows so far out of sight, in pixels, are there already when they are scrolled into it. */
-const margin = 300;
-/** After so many milliseconds without scrolling the history of the hosts in sight is asked for. */
+/** After so many milliseconds without scrolling the list is at rest. */
 const scrollRest = 150;
 
 const orderNames: Record<Order, string> = {
@@ -27,7 +25,7 @@ const orderNames: Record<Order, string> = {
   network: "Network",
 };
 
-/** FleetView lists all hosts, and draws those that are in sight. */
+/** FleetView lists all hosts, or those that fit what the reader typed, in the reader's order. */
 export class FleetView {
   readonly filter = element("input", "filter", [], {
     type: "search",
@@ -44,21 +42,17 @@ export class FleetView {
   );
   readonly #grid = element("button", "", ["Grid"], { type: "button", "aria-pressed": "false" });
   readonly #count = element("p", "count", [], { role: "status" });
-  readonly #list = element("ul", "fleet", [], { "aria-label": "Hosts" });
-  readonly #cards = new Map<string, HostCard>();
+  readonly #list = new HostList();
   readonly #vitals = new Map<string, Vitals>();
+  /** What takes in the samples of each series of the stream. */
+  readonly #observers = new Map<number, Observer | undefined>();
   readonly #recalled = new Set<string>();
   #asking = false;
   #opened = false;
-  #inSight: string[] = [];
   #shown: Host[] = [];
   #sorted = 0;
-  #colours: Colours = coloursOf(document.documentElement);
   #focused = -1;
-  #shaped = "";
-  #size: Size | undefined;
-  #first: number | undefined;
-  #moved = -Infinity;
+  #scrolled = -Infinity;
   #resting: ReturnType<typeof setTimeout> | undefined;
 
   /** @param redraw asks for a frame */
@@ -71,11 +65,11 @@ export class FleetView {
     this.filter.value = query.get("q") ?? "";
     const order = query.get("sort") as Order | null;
     this.#order.value = order !== null && orders.includes(order) ? order : "name";
-    this.#grid.setAttribute("aria-pressed", String(query.get("view") === "grid"));
+    this.#lay(query.get("view") === "grid");
     this.filter.addEventListener("input", () => this.#choose());
     this.#order.addEventListener("change", () => this.#choose());
     this.#grid.addEventListener("click", () => {
-      this.#grid.setAttribute("aria-pressed", String(!this.#isGrid));
+      this.#lay(!this.#isGrid);
       this.#choose();
     });
     const bar = element("div", "ranges", [
@@ -89,8 +83,8 @@ export class FleetView {
         { what: "Small charts", question: () => this.#request(this.#inSight, this.#now()) },
       ),
     ]);
-    byId("main").append(bar, this.#list);
-    addEventListener("scroll", redraw, { passive: true });
+    byId("main").append(bar, this.#list.element);
+    addEventListener("scroll", () => this.#scroll(), { passive: true });
     addEventListener("resize", redraw);
   }
 
@@ -98,19 +92,16 @@ export class FleetView {
   apply(event: FeedEvent): void {
     if (event.kind === "open") {
       this.#recalled.clear();
+      this.#observers.clear();
       if (this.#opened) for (const seconds of askAgainAfter) setTimeout(() => this.catchUp(), seconds * 1000);
       this.#opened = true;
     }
     if (event.kind === "hosts") this.#sort();
     if (event.kind !== "samples") return;
     if (event.dropped > 0) this.#recalled.clear();
-    for (const { time, ids, values } of event.rounds) {
-      for (const [i, id] of ids.entries()) {
-        const series = this.state.series.get(id);
-        if (series === undefined) continue;
-        this.#vitalsOf(series.host).observe(series, time, values[i]!);
-      }
-    }
+    for (const [id, series] of event.named) this.#observers.set(id, this.#vitalsOf(series.host).observer(series));
+    for (const { time, ids, values } of event.rounds)
+      for (let i = 0; i < ids.length; i++) this.#observers.get(ids[i]!)?.(time, values[i]!);
   }
 
   #vitalsOf(host: string): Vitals {
@@ -132,97 +123,41 @@ export class FleetView {
   move(by: 1 | -1): void {
     const count = this.#shown.length;
     if (count === 0) return;
-    this.#focused = Math.min(Math.max(this.#focused + by, 0), count - 1);
-    const { columns, height } = this.#shape();
-    const top = this.#list.getBoundingClientRect().top + Math.floor(this.#focused / columns) * height;
-    if (top < 80 || top + height > innerHeight) scrollBy(0, top - innerHeight / 2);
+    const from = this.#list.focused < 0 ? this.#focused : this.#list.focused;
+    this.#focused = Math.min(Math.max(from + by, 0), count - 1);
+    this.#list.reveal(this.#focused);
     this.draw();
-    this.#cards.get(this.#shown[this.#focused]!.name)?.focus();
+    this.#list.focus(this.#focused);
   }
 
-  /** draw shows the list as it is now: the rows in sight, and no others. */
+  /** draw shows the list as it is now. */
   draw(): void {
     const now = this.#now();
-    const { columns, height } = this.#shape();
-    const shown = this.#shown;
-    // Read before anything is written, so that nothing is laid out twice in a frame.
-    const above = -this.#list.getBoundingClientRect().top;
-    const whole = `${Math.ceil(shown.length / columns) * height}px`;
-    if (this.#list.style.height !== whole) this.#list.style.height = whole;
-    const first = Math.max(0, Math.floor((above - margin) / height) * columns);
-    const last = Math.min(shown.length, Math.ceil((above + innerHeight + margin) / height) * columns);
-    const seen = shown.slice(first, Math.max(first, last));
-    const names = new Set(seen.map((host) => host.name));
-    const free: HostCard[] = [];
-    for (const [name, card] of this.#cards) {
-      if (names.has(name)) continue;
-      // A card that has the keyboard must not turn into another host's.
-      if (!card.element.contains(document.activeElement)) free.push(card);
-      card.element.remove();
-      this.#cards.delete(name);
-    }
-    for (const [i, host] of seen.entries()) {
-      const index = first + i;
-      let card = this.#cards.get(host.name);
-      if (card === undefined) this.#cards.set(host.name, (card = free.pop() ?? new HostCard()));
-      const share = 100 / columns;
-      card.place(
-        index,
-        shown.length,
-        `${(index % columns) * share}%`,
-        Math.floor(index / columns) * height,
-        `${share}%`,
-        height,
-      );
-      // The order on the page is the order of the keyboard.
-      if (this.#list.children[i] !== card.element)
-        this.#list.insertBefore(card.element, this.#list.children[i] ?? null);
-      card.draw(host, this.#vitals.get(host.name), now, this.#colours, this.#chartSize(card));
-    }
-    this.#inSight = seen.map((host) => host.name);
-    if (first !== this.#first) {
-      if (this.#first !== undefined) this.#moved = performance.now();
-      this.#first = first;
-    }
-    if (performance.now() - this.#moved >= scrollRest) void this.#recall(now);
-    else this.#resting ??= setTimeout(() => this.#rest(), scrollRest);
+    const moves = performance.now() - this.#scrolled < scrollRest;
+    // Where there is no room for rows there is nothing to choose.
+    this.#grid.hidden = this.#list.isNarrow;
+    this.#list.draw((host) => this.#vitals.get(host), now, moves);
+    if (moves) return;
+    this.#list.arrange();
+    // The hosts that went by are not worth a question.
+    void this.#recall(now);
   }
 
-  /** rest draws again after a while of scrolling: the hosts that went by are not worth a question. */
-  #rest(): void {
-    this.#resting = undefined;
-    this.redraw();
-  }
-
-  /** chartSize returns the size of the small charts, by a card that is in its place. */
-  #chartSize(card: HostCard): Size {
-    if (this.#size === undefined || this.#size.width === 0) this.#size = card.chartSize;
-    return this.#size;
-  }
-
-  /** recolour follows the colour scheme. */
-  recolour(): void {
-    this.#colours = coloursOf(document.documentElement);
-    this.redraw();
+  /** scroll draws what came into sight; scroll events come once a frame. */
+  #scroll(): void {
+    this.#scrolled = performance.now();
+    clearTimeout(this.#resting);
+    this.#resting = setTimeout(this.redraw, scrollRest);
+    this.draw();
   }
 
   get #isGrid(): boolean {
     return this.#grid.getAttribute("aria-pressed") === "true";
   }
 
-  /** shape returns how many cards stand beside each other, and how high each is; the style sheet has the same widths. */
-  #shape(): { columns: number; height: number } {
-    const width = this.#list.clientWidth;
-    const tiles = this.#isGrid || width < 760;
-    const shape = `${tiles} ${width}`;
-    if (shape !== this.#shaped) {
-      this.#shaped = shape;
-      this.#size = undefined;
-      this.#list.dataset["view"] = tiles ? "grid" : "table";
-      // Where there is no room for rows there is nothing to choose.
-      this.#grid.hidden = width < 760;
-    }
-    return tiles ? { columns: Math.max(1, Math.floor(width / 320)), height: 196 } : { columns: 1, height: 66 };
+  #lay(isGrid: boolean): void {
+    this.#grid.setAttribute("aria-pressed", String(isGrid));
+    this.#list.lay(isGrid);
   }
 
   #choose(): void {
@@ -261,12 +196,18 @@ export class FleetView {
           ? `${text}, ${late} not up`
           : text,
     );
+    this.#list.show(this.#shown);
     this.redraw();
   }
 
   /** now returns what the server's clock says, in seconds since the epoch. */
   #now(): number {
     return this.state.serverTime(performance.now()) ?? Date.now() / 1000;
+  }
+
+  /** The hosts whose small charts are drawn. */
+  get #inSight(): string[] {
+    return this.#list.drawn.map((host) => host.name);
   }
 
   /** request is the question for what the small charts of some hosts show. */

@@ -23,10 +23,12 @@ const bytes = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte", "petabyte
 /** bytesScale finds the power of a thousand that people would read this many bytes in. */
 function bytesScale(count: number, perUnit: number, suffix: string): Scale {
   const power = count < 1 ? 0 : Math.min(Math.floor(Math.log10(count) / 3 + 1e-9), bytes.length - 1);
+  // Of hundreds of gigabytes nobody reads the second decimal.
+  const isPrecise = power >= 3 && count < 100 * 1000 ** power;
   return {
     divisor: 1000 ** power / perUnit,
     intl: bytes[power]! + suffix,
-    decimals: power === 0 ? 0 : power >= 3 ? 2 : 1,
+    decimals: power === 0 ? 0 : isPrecise ? 2 : 1,
     fixed: true,
   };
 }

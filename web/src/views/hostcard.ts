@@ -1,5 +1,5 @@
 import type { Host } from "../api/feed.js";
-import { drawSpark } from "../charts/spark.js";
+import { Spark } from "../charts/spark.js";
 import type { Column } from "../state/columns.js";
 import { fleetSpan, vitals, type Vital, type Vitals } from "../state/fleet.js";
 import { element, setText } from "./dom.js";
@@ -8,20 +8,10 @@ import { age, withUnit } from "./format.js";
 const names: Record<Vital, string> = { cpu: "CPU", memory: "Memory", disk: "Disk", network: "Network" };
 const statusWords: Record<Host["status"], string> = { up: "Up", stale: "Stale", down: "Down", unknown: "Unknown" };
 
-/** Colours is what the small charts are drawn in. */
-export type Colours = Record<Vital, string>;
-
-/** coloursOf takes the colours of the vitals from the style sheet. */
-export function coloursOf(root: Element): Colours {
-  const style = getComputedStyle(root);
-  const of = (name: string) => style.getPropertyValue(`--${name}`).trim();
-  return { cpu: of("cpu"), memory: of("memory"), disk: of("disk"), network: of("c3") };
-}
-
-/** Size is how large a small chart is, in CSS pixels. */
-export interface Size {
-  width: number;
-  height: number;
+/** Reading is a vital of the host: its value now, and its last minutes. */
+interface Reading {
+  text: HTMLElement;
+  spark: Spark;
 }
 
 /** HostCard is the row, or the tile, of one host in the list; of another one later, since to make one takes long. */
@@ -30,36 +20,41 @@ export class HostCard {
   readonly #link = element("a", "name");
   readonly #status = element("span", "status");
   readonly #tags = element("span", "tags");
-  readonly #values: Record<Vital, { text: HTMLElement; canvas: HTMLCanvasElement }>;
-  #shown: Host | undefined;
+  readonly #readings: Record<Vital, Reading>;
+  #host: Host | undefined;
+  #tagged = "";
   #placed = "";
-  #drawn = "";
+  #drawn: readonly unknown[] = [];
 
   constructor() {
-    const vital = () => ({
-      text: element("span", "reading", ["–"]),
-      canvas: element("canvas", "", [], { "aria-hidden": "true" }),
+    const reading = () => ({ text: element("span", "reading", ["–"]), spark: new Spark() });
+    this.#readings = { cpu: reading(), memory: reading(), disk: reading(), network: reading() };
+    const cells = vitals.map((vital) => {
+      const { text, spark } = this.#readings[vital];
+      return element("span", "vital", [element("span", "label", [names[vital]]), text, spark.element], {
+        "data-vital": vital,
+      });
     });
-    this.#values = { cpu: vital(), memory: vital(), disk: vital(), network: vital() };
-    const cells = vitals.map((one) =>
-      element("span", "vital", [
-        element("span", "label", [names[one]]),
-        this.#values[one].text,
-        this.#values[one].canvas,
-      ]),
-    );
     this.element = element("li", "card", [element("span", "who", [this.#link, this.#status, this.#tags]), ...cells]);
   }
 
-  /** focus puts the keyboard on the host. */
+  /** The name of the host that is shown. */
+  get name(): string | undefined {
+    return this.#host?.name;
+  }
+
+  /** Whether the keyboard is on the host. */
+  get focused(): boolean {
+    return document.activeElement === this.#link;
+  }
+
+  /** focus puts the keyboard on the host, blur takes it away. */
   focus(): void {
     this.#link.focus({ preventScroll: true });
   }
 
-  /** The size of its small charts, which is the same for all cards of a list. To ask lays the page out. */
-  get chartSize(): Size {
-    const { clientWidth: width, clientHeight: height } = this.#values.cpu.canvas;
-    return { width, height };
+  blur(): void {
+    this.#link.blur();
   }
 
   /** place says where in the list of how many the card stands. */
@@ -78,43 +73,46 @@ export class HostCard {
 
   /**
    * draw shows a host as it is at a time by the server's clock, in seconds since
-   * the epoch, to the second: what stays the same for longer is not drawn again.
+   * the epoch, to the second: what stays the same for longer is not drawn again, and
+   * false is returned.
    */
-  draw(host: Host, measured: Vitals | undefined, time: number, colours: Colours, size: Size): void {
+  draw(host: Host, measured: Vitals | undefined, time: number): boolean {
     const now = Math.ceil(time);
-    const newest = vitals.map((vital) => {
-      const times = measured?.columns[vital].times;
-      return `${times?.[0]} ${times?.at(-1)} ${times?.length}`;
-    });
-    const drawn = [now, host.name, size.width, size.height, ...Object.values(colours), ...newest].join(" ");
-    if (drawn === this.#drawn && host === this.#shown) return;
+    const drawn = [now, host, measured, measured?.changes];
+    if (drawn.every((part, i) => part === this.#drawn[i])) return false;
     this.#drawn = drawn;
-    if (this.#shown !== host) this.#describe(host);
+    if (this.#host !== host) this.#describe(host);
     const late = host.status === "up" || host.seen === 0 ? "" : ` ${age((now - host.seen) * 1000)} ago`;
     setText(this.#status, statusWords[host.status] + late);
-    for (const vital of vitals) this.#draw(vital, host, measured?.columns[vital], now, colours[vital], size);
+    for (const vital of vitals) this.#draw(vital, host, measured?.columns[vital], now);
+    return true;
   }
 
-  #draw(vital: Vital, host: Host, column: Column | undefined, now: number, colour: string, size: Size): void {
-    const { text, canvas } = this.#values[vital];
+  #draw(vital: Vital, host: Host, column: Column | undefined, now: number): void {
+    const { text, spark } = this.#readings[vital];
     // The last value of a host that is silent is no reading of now.
     const value = host.status === "down" ? undefined : column?.averages.at(-1);
     setText(text, value === undefined || column === undefined ? "–" : withUnit(value, column.series.unit));
     const most = vital === "network" ? Math.max(10_000, column?.bounds(now - fleetSpan, now)?.[1] ?? 0) : 100;
-    drawSpark(canvas, size, column, [now - fleetSpan, now], most, colour);
+    spark.draw(column, [now - fleetSpan, now], most);
   }
 
   #describe(host: Host): void {
-    if (this.#shown?.name !== host.name) {
+    if (this.name !== host.name) {
       setText(this.#link, host.name);
       this.#link.href = `/hosts/${encodeURIComponent(host.name)}`;
     }
-    this.#shown = host;
-    this.element.dataset["status"] = host.status;
-    const pairs = Object.entries(host.tags).sort(([a], [b]) => (a < b ? -1 : 1));
-    const tags = pairs.map(([key, value]) => element("span", "tag", [`${key}=${value}`]));
-    if (host.conflict) tags.unshift(element("span", "tag conflict", ["two agents under this name"]));
-    this.#tags.replaceChildren(...tags);
+    this.#host = host;
+    if (this.element.dataset["status"] !== host.status) this.element.dataset["status"] = host.status;
+    const tags = Object.entries(host.tags)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, value]) => `${key}=${value}`);
+    const tagged = [host.conflict, host.system, ...tags].join("\n");
+    if (tagged === this.#tagged) return;
+    this.#tagged = tagged;
+    const parts = tags.map((tag) => element("span", "tag", [tag]));
+    if (host.conflict) parts.unshift(element("span", "tag conflict", ["two agents under this name"]));
+    this.#tags.replaceChildren(...parts);
     this.#tags.title = host.system;
   }
 }

@@ -58,7 +58,7 @@ export class Panel {
       [
         element("header", "", [
           element("h3", "", [spec.title], { id }),
-          element("p", "help", [spec.help]),
+          element("p", "help", [spec.help], { title: spec.help }),
           copyMenu(spec.title, { what: "history", question: () => this.plot.request }),
         ]),
         this.plot.element,

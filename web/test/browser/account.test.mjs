@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { becomes, executable, open, quiet, server, until, violations } from "./harness.mjs";
+import { becomes, executable, hostname, open, quiet, server, until, violations } from "./harness.mjs";
+import { pasted } from "./shell.mjs";
 
 const password = "correct horse battery";
 
@@ -29,6 +30,18 @@ test("an open page asks for a sign-in as soon as there are accounts, and comes b
   assert.equal(cookie.httpOnly, true);
   assert.equal(cookie.sameSite, "Strict");
   assert.equal(await page.evaluate(() => document.cookie), "");
+
+  await page.getByRole("link", { name: "Account" }).click();
+  await page.getByRole("heading", { name: "alice" }).waitFor();
+  await page.getByLabel("Name").fill("shell");
+  await page.getByRole("button", { name: "Make it" }).click();
+  const mine = await page.locator(".secret code").textContent();
+  await page.goBack();
+  await becomes(page, "live");
+  const printed = await pasted(page, "[data-metric=cpu]", "", { VITALS_TOKEN: mine });
+  for (const { series } of [printed.curl, printed.grpcurl])
+    assert.deepEqual([series.length, series[0].series.hostname], [1, hostname]);
+  assert.match(printed.vitals, new RegExp(hostname));
 
   await page.getByRole("link", { name: "Account" }).click();
   await page.getByRole("heading", { name: "alice" }).waitFor();

@@ -1,42 +1,8 @@
 // The requests of charts and tables, pasted into a shell.
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, symlinkSync } from "node:fs";
-import path from "node:path";
-import { before, test } from "node:test";
-import { becomes, executable, folder, hostname, inked, open, quiet, until } from "./harness.mjs";
-
-/** Where a shell finds the tools. */
-let PATH;
-
-before(() => {
-  const bin = mkdtempSync(path.join(folder, "tools-"));
-  symlinkSync(executable, path.join(bin, "vitals"));
-  PATH = `${bin}:${process.env.PATH}`;
-  if (spawnSync("grpcurl", ["-version"]).error === undefined) return;
-  const env = { ...process.env, GOBIN: bin, GOFLAGS: "-mod=mod" };
-  execFileSync("go", ["install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4"], { env, stdio: "inherit" });
-});
-
-/** run pastes a command line into a shell and returns what it prints. */
-function run(command) {
-  return execFileSync("sh", ["-c", command], { encoding: "utf8", env: { ...process.env, PATH }, timeout: 20_000 });
-}
-
-/** pasted copies the request of a chart or a table for each tool, and returns what the commands print. */
-async function pasted(page, place, what = "") {
-  const menu = page.locator(`${place} .copy`).first();
-  await menu.scrollIntoViewIfNeeded();
-  await menu.locator("summary").click();
-  const printed = {};
-  for (const tool of ["curl", "grpcurl", "vitals"]) {
-    await menu.getByRole("button", { name: what === "" ? tool : `${what} as ${tool}`, exact: true }).click();
-    await until("the menu to say so", async () => (await menu.locator(".said").textContent()) === `Copied for ${tool}`);
-    printed[tool] = run(await page.evaluate(() => navigator.clipboard.readText()));
-  }
-  await menu.locator("summary").click();
-  return { curl: JSON.parse(printed.curl), grpcurl: JSON.parse(printed.grpcurl), vitals: printed.vitals };
-}
+import { test } from "node:test";
+import { becomes, hostname, inked, open, quiet, until } from "./harness.mjs";
+import { pasted } from "./shell.mjs";
 
 test("the request of a chart can be copied by keyboard", async (t) => {
   const page = await open(t);

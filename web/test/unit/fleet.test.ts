@@ -44,28 +44,41 @@ test("hosts are sorted by name as people count, by status from the worst, by a m
 
 const series = (type: string, labels: Record<string, string> = {}) => ({ type, host: "a", labels, unit: "" });
 
+function observe(vitals: Vitals, of: ReturnType<typeof series>, time: number, value: number): void {
+  vitals.observer(of)?.(time, value);
+}
+
 test("the vitals of a host are shares of what it has, and the sum of its interfaces", () => {
   const vitals = new Vitals("a");
-  vitals.observe(series("memory"), 1, 4);
+  observe(vitals, series("memory"), 1, 4);
   assert.equal(vitals.newest("memory"), undefined, "a share of what is not known is not known");
-  vitals.observe(series("memory_total"), 1, 16);
-  vitals.observe(series("memory"), 2, 4);
-  vitals.observe(series("disk_space_total", { mount: "/data" }), 2, 1);
-  vitals.observe(series("disk_space_total", { mount: "/" }), 2, 100);
-  vitals.observe(series("disk"), 2, 30);
-  vitals.observe(series("network_receive", { interface: "lo" }), 2, 999);
-  vitals.observe(series("network_receive", { interface: "eth0" }), 2, 10);
-  vitals.observe(series("network_transmit", { interface: "eth0" }), 2, 5);
-  vitals.observe(series("network_receive", { interface: "eth0" }), 3, 20);
+  observe(vitals, series("memory_total"), 1, 16);
+  observe(vitals, series("memory"), 2, 4);
+  observe(vitals, series("disk_space_total", { mount: "/data" }), 2, 1);
+  observe(vitals, series("disk_space_total", { mount: "/" }), 2, 100);
+  observe(vitals, series("disk"), 2, 30);
+  observe(vitals, series("network_receive", { interface: "lo" }), 2, 999);
+  observe(vitals, series("network_receive", { interface: "eth0" }), 2, 10);
+  observe(vitals, series("network_transmit", { interface: "eth0" }), 2, 5);
+  observe(vitals, series("network_receive", { interface: "eth0" }), 3, 20);
   assert.deepEqual(
     (["memory", "disk", "network"] as const).map((vital) => vitals.newest(vital)),
     [25, 30, 25],
   );
 });
 
+test("the traffic of an interface that is gone counts no longer", () => {
+  const vitals = new Vitals("a");
+  observe(vitals, series("network_receive", { interface: "veth1" }), 1, 100);
+  observe(vitals, series("network_receive", { interface: "eth0" }), 2, 10);
+  assert.equal(vitals.newest("network"), 110);
+  observe(vitals, series("network_receive", { interface: "eth0" }), 60, 10);
+  assert.equal(vitals.newest("network"), 10);
+});
+
 test("history goes before what is live", () => {
   const vitals = new Vitals("a");
-  vitals.observe(series("cpu"), 100, 50);
+  observe(vitals, series("cpu"), 100, 50);
   const past = (type: string, labels: Record<string, string>, values: number[]) => ({
     series: series(type, labels),
     times: [80, 90],
@@ -91,11 +104,11 @@ test("history goes before what is live", () => {
 test("of a host that nobody looks at the newest values are kept, and no others", () => {
   const vitals = new Vitals("a");
   vitals.kept = false;
-  for (let time = 1; time <= 10; time++) vitals.observe(series("cpu"), time, 10 * time);
+  for (let time = 1; time <= 10; time++) observe(vitals, series("cpu"), time, 10 * time);
   assert.deepEqual([vitals.columns.cpu.times, vitals.columns.cpu.averages], [[10], [100]]);
-  vitals.observe(series("cpu"), 9, 1);
+  observe(vitals, series("cpu"), 9, 1);
   assert.equal(vitals.newest("cpu"), 100, "an older sample is not the newest");
   vitals.kept = true;
-  vitals.observe(series("cpu"), 11, 5);
+  observe(vitals, series("cpu"), 11, 5);
   assert.deepEqual(vitals.columns.cpu.times, [10, 11]);
 });

@@ -113,12 +113,8 @@ test("an axis from zero holds what it shows", () => {
 });
 
 test("the command lines survive a shell, whatever the host is called", () => {
-  const commands = commandsOf("http://localhost:50051", {
-    selector: '{hostname="o\'x"}',
-    from: 0,
-    to: 600,
-    points: 100,
-  });
+  const question = { selector: '{hostname="o\'x"}', from: 0, to: 600, points: 100 };
+  const commands = commandsOf("http://localhost:50051", question, false);
   const body = `'{"selector":"{hostname=\\"o'\\''x\\"}","start":"1970-01-01T00:00:00.000Z","end":"1970-01-01T00:10:00.000Z","maxPoints":100}'`;
   const procedure = "monitoring.v1.QueryService/QueryRange";
   assert.deepEqual(commands, {
@@ -128,9 +124,16 @@ test("the command lines survive a shell, whatever the host is called", () => {
   });
 });
 
+test("the command lines of a reader who is signed in take the token of the shell", () => {
+  const { curl, grpcurl, vitals } = commandsOf("https://h", { hosts: "" }, true);
+  assert.match(curl, /^curl -H "Authorization: Bearer \$VITALS_TOKEN" -H 'Content-Type/);
+  assert.match(grpcurl, /^grpcurl -H "Authorization: Bearer \$VITALS_TOKEN" -d /);
+  assert.equal(vitals, "vitals hosts --server https://h", "it reads the variable by itself");
+});
+
 test("the command lines fit each request, and the address of the page", () => {
   const f = (origin: string, question: Question, tool: keyof Commands, want: RegExp) =>
-    assert.match(commandsOf(origin, question)[tool], want);
+    assert.match(commandsOf(origin, question, false)[tool], want);
   const selector = { selector: "cpu", from: 0, to: 1, points: 1 };
   f("https://vitals.example.com", selector, "grpcurl", /^grpcurl -d .* vitals\.example\.com:443 /);
   f("https://vitals.example.com:8443", selector, "grpcurl", /^grpcurl -d .* vitals\.example\.com:8443 /);
