@@ -24,6 +24,18 @@ type ReportCodec struct {
 	buffers sync.Pool
 }
 
+// MarshalWrite implements [connect.Codec]. A live update that many streams send is
+// encoded already; see message.
+func (c *ReportCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) error {
+	if m, ok := msg.(*monitoringv1.SubscribeResponse); ok && m.Update == nil {
+		if encoded := m.ProtoReflect().GetUnknown(); len(encoded) > 0 {
+			_, err := dst.Write(encoded)
+			return err
+		}
+	}
+	return c.StableCodec.MarshalWrite(ctx, dst, msg)
+}
+
 // Bounds of what a ReportCodec remembers: 8 MB, were each as long as it may be.
 const (
 	halfKnown    = 4096
