@@ -25,7 +25,7 @@ func (t *Table) Document(path, name, head string) error {
 // rowsText is the table as Markdown, without padding.
 func (t *Table) rowsText() string {
 	var b strings.Builder
-	b.WriteString("| what | Vitals | beside | aim |\n|---|---|---|---|\n")
+	b.WriteString("| what | here | beside | aim |\n|---|---|---|---|\n")
 	for _, r := range t.rows {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.what, r.value, strings.TrimRight(r.peer, "; "), r.verdict)
 	}

@@ -50,7 +50,7 @@ func TestDocument(t *testing.T) {
 		}
 	}
 	got, err := os.ReadFile(page)
-	rows := "\nthe head\n\n| what | Vitals | beside | aim |\n|---|---|---|---|\n| calls | 1 µs | peer 2 µs | met |\n\n"
+	rows := "\nthe head\n\n| what | here | beside | aim |\n|---|---|---|---|\n| calls | 1 µs | peer 2 µs | met |\n\n"
 	if want := strings.Replace(around, "%s", rows, 1); err != nil || string(got) != want {
 		t.Errorf("got %q, %v\nwant %q", got, err, want)
 	}
