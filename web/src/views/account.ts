@@ -6,6 +6,9 @@ import { Role } from "../gen/vitals/auth/v1/auth_pb.js";
 import { wire } from "../state/settings.js";
 import { byId, element, setText } from "./dom.js";
 
+// All that knows of accounts is one part of the page: another would divide what the first load is made of into more files.
+export { isSignedIn } from "../api/who.js";
+
 type Accounts = ReturnType<typeof accountsOf>;
 
 /** The path of this view. */

@@ -15,7 +15,7 @@ const tools = ["curl", "grpcurl", "vitals"] as const;
 let signedIn: Promise<boolean> | undefined;
 
 function askSignedIn(): Promise<boolean> {
-  signedIn ??= import("../api/who.js").then(
+  signedIn ??= import("./account.js").then(
     ({ isSignedIn }) => isSignedIn(location.origin, wire()),
     () => false, // a part that the server has no longer: the page offers to be loaded again
   );

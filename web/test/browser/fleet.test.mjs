@@ -80,4 +80,58 @@ test("the fleet lists every host, and finds, sorts and opens them by keyboard", 
   await until("the list again", () => new URL(page.url()).pathname === "/" || page.url());
 });
 
+/** report sends a sample of a host, as a script would. */
+async function report(host) {
+  const body = JSON.stringify({ hostname: host, samples: [{ metricType: "cpu", value: 50 }] });
+  const headers = { "Content-Type": "application/json" };
+  const address = `${server.origin}/monitoring.v1.IngestService/ReportBatch`;
+  const answer = await fetch(address, { method: "POST", headers, body });
+  assert.equal(answer.status, 200, await answer.text());
+}
+
+test("of many hosts those in sight are drawn, in order, and the keyboard stays on its host", async (t) => {
+  const all = Array.from({ length: 80 }, (_, i) => `many-${String(i).padStart(2, "0")}`);
+  for (const host of all) await report(host);
+  const page = await open(t, "/?q=many-");
+  await until("the list", async () => (await text(page, "main")).includes("80 of"));
+  const drawn = () => page.locator(".card .name").allTextContents();
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
+  const inOrder = async () => {
+    const seen = await drawn();
+    const from = all.indexOf(seen[0]);
+    return seen.length < 40 && (seen.join() === all.slice(from, from + seen.length).join() || seen);
+  };
+  await until("the first hosts", async () => (await drawn())[0] === "many-00" && inOrder());
+  await page.keyboard.press("ArrowDown");
+  assert.equal(await focused(), "many-00");
+  await page.mouse.move(700, 400);
+  await page.mouse.wheel(0, 3_000);
+  await until("the hosts further down", async () => (await drawn()).includes("many-50") && inOrder());
+  const top = await page.evaluate(() => document.elementFromPoint(700, 400).closest(".card").ariaPosInSet);
+  const name = await page.evaluate(
+    () => document.elementFromPoint(700, 400).closest(".card").querySelector("a").textContent,
+  );
+  assert.equal(name, all[Number(top) - 1]);
+  assert.ok(
+    !(await focused()).startsWith("many-"),
+    "a card that became another host's has not taken the keyboard along",
+  );
+  await page.keyboard.press("ArrowDown");
+  assert.equal(await focused(), "many-01");
+  // Another host comes before it, so that it moves on to the next card.
+  await report("many--first");
+  await until("the new host", async () => (await drawn()).includes("many--first"));
+  assert.equal(await focused(), "many-01");
+});
+
+test("a host's name stands on one line at every width", async (t) => {
+  const page = await open(t, "/hosts/many-00");
+  for (const width of [1440, 1101, 1100, 820, 761, 760, 360]) {
+    await page.setViewportSize({ width, height: 800 });
+    const { height } = await page.locator("h1").boundingBox();
+    assert.ok(height < 40, `${height} pixels high at a width of ${width}`);
+    assert.equal((await look(page)).overflow, 0, `wider than a window of ${width}`);
+  }
+});
+
 quiet();
