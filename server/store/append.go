@@ -101,6 +101,7 @@ type transaction struct {
 	unsure  []int
 	again   []int
 	marks   map[mark]struct{}
+	marked  mark // the last of them
 	pending int
 }
 
@@ -116,7 +117,7 @@ func (t *transaction) run(ctx context.Context) error {
 // them, and returns those that can only be judged once it is committed.
 func (t *transaction) round(ctx context.Context, todo []int, all bool) (left []int, err error) {
 	t.id = t.store.transactions.Add(1)
-	t.unsure, t.again, t.marks, t.pending = nil, nil, nil, 0
+	t.unsure, t.again, t.marks, t.marked, t.pending = nil, nil, nil, mark{}, 0
 	// A roll-up that begins now waits until this round is in raw; one that began
 	// earlier has moved closing, and the round leaves its marks.
 	t.store.rolling.RLock()
@@ -249,12 +250,18 @@ func (t *transaction) add(i int, r *Ref, late bool) error {
 	return nil
 }
 
-// mark notes that a bucket which is written already gets another sample.
+// mark notes that a bucket which is written already gets another sample. Most
+// samples of a backlog share the mark of the one before.
 func (t *transaction) mark(r *Ref, at int64) {
+	m := mark{r.series.Host, floor(at, hour)}
+	if m == t.marked {
+		return
+	}
 	if t.marks == nil {
 		t.marks = map[mark]struct{}{}
 	}
-	t.marks[mark{r.series.Host, floor(at, hour)}] = struct{}{}
+	t.marks[m] = struct{}{}
+	t.marked = m
 }
 
 // advance makes the point the newest sample. The gap before it is worth
