@@ -91,7 +91,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if b, ok := w.(stallBound); ok && b.StallTimeout() > 0 && b.StallTimeout() <= timeout {
-			next.ServeHTTP(w, r.WithContext(interceptor.WithReader(r.Context(), requestReader{w, b})))
+			next.ServeHTTP(w, interceptor.WithReader(r, requestReader{w, b}))
 			return
 		}
 		dw := &deadlineWriter{ResponseWriter: w, control: http.NewResponseController(w), timeout: timeout}
@@ -103,7 +103,7 @@ func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 		dw.stalled = time.AfterFunc(timeout, dw.cut)
 		dw.stalled.Stop()
 		defer dw.end()
-		next.ServeHTTP(dw, r.WithContext(interceptor.WithReader(r.Context(), dw)))
+		next.ServeHTTP(dw, interceptor.WithReader(r, dw))
 	})
 }
 
@@ -123,6 +123,13 @@ type requestReader struct {
 
 // Stalled says whether the response was cut because nobody read it.
 func (r requestReader) Stalled() bool { return r.response.Stalled() }
+
+// HoldBack has the caller's connection not read for a while, where that can be.
+func (r requestReader) HoldBack(d time.Duration) {
+	if h, ok := r.w.(interface{ HoldBack(d time.Duration) }); ok {
+		h.HoldBack(d)
+	}
+}
 
 func (r requestReader) LimitRead(d time.Duration, expired func()) (stop func()) {
 	timer := time.AfterFunc(d, func() {
