@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -93,7 +92,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if b, ok := w.(stallBound); ok && b.StallTimeout() > 0 && b.StallTimeout() <= timeout {
-			next.ServeHTTP(w, r.WithContext(interceptor.WithReader(r.Context(), requestReader{b})))
+			next.ServeHTTP(w, interceptor.WithReader(r, requestReader{b}))
 			return
 		}
 		dw := &deadlineWriter{ResponseWriter: w, control: http.NewResponseController(w), timeout: timeout}
@@ -105,10 +104,7 @@ func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 		dw.stalled = time.AfterFunc(timeout, dw.cut)
 		dw.stalled.Stop()
 		defer dw.end()
-		ctx, cancel := context.WithCancelCause(interceptor.WithReader(r.Context(), dw))
-		defer cancel(nil)
-		dw.cancel = cancel
-		next.ServeHTTP(dw, r.WithContext(ctx))
+		next.ServeHTTP(dw, interceptor.WithReader(r, dw))
 	})
 }
 
@@ -118,6 +114,7 @@ type stallBound interface {
 	StallTimeout() time.Duration
 	Stalled() bool
 	SetReadTimeout(d time.Duration)
+	HoldBack(d time.Duration)
 }
 
 // requestReader is the [interceptor.Reader] of such a response, which bears to be
@@ -129,6 +126,9 @@ func (r requestReader) Stalled() bool { return r.response.Stalled() }
 
 // SetReadTimeout implements [interceptor.Reader].
 func (r requestReader) SetReadTimeout(d time.Duration) { r.response.SetReadTimeout(d) }
+
+// HoldBack has nothing read of the caller's connection for a while.
+func (r requestReader) HoldBack(d time.Duration) { r.response.HoldBack(d) }
 
 // readInTime bounds the time that a body may take to arrive which is read as a
 // whole, before an interceptor sees its call.
@@ -205,7 +205,7 @@ type deadlineWriter struct {
 	timeout time.Duration
 	// Of who reads the request.
 	slowRead *time.Timer
-	cancel   context.CancelCauseFunc
+	timedOut atomic.Bool
 
 	mu    sync.Mutex
 	ended bool // the handler has returned
@@ -246,16 +246,18 @@ func (w *deadlineWriter) SetReadTimeout(d time.Duration) {
 		w.slowRead.Stop()
 	case d == 0:
 	case w.slowRead == nil:
-		w.slowRead = time.AfterFunc(d, func() { w.cutRead(d) })
+		w.slowRead = time.AfterFunc(d, w.cutRead)
 	default:
 		w.slowRead.Reset(d)
 	}
 }
 
-// cutRead fails the read that waits. In HTTP/1.1 that ends the request's context too,
-// which is told why before.
-func (w *deadlineWriter) cutRead(d time.Duration) {
-	w.cancel(&interceptor.SlowRequestError{Timeout: d})
+// TimedOut says whether a read was cut, which in HTTP/1.1 ends the request's context.
+func (w *deadlineWriter) TimedOut() bool { return w.timedOut.Load() }
+
+// cutRead fails the read that waits.
+func (w *deadlineWriter) cutRead() {
+	w.timedOut.Store(true)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.ended {

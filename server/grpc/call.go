@@ -16,11 +16,12 @@ import (
 // call is one RPC, and what its handler knows as its stream. It is never used
 // again for another: handlers may keep it, or its CallInfo.
 type call struct {
-	t      *Transport
-	stream *h2.Stream
-	ctx    callContext
-	codec  connect.Codec
-	info   connect.CallInfo
+	t       *Transport
+	stream  *h2.Stream
+	request interceptor.Request
+	ctx     callContext
+	codec   connect.Codec
+	info    connect.CallInfo
 
 	unpack, pack connect.Compressor // nil for none
 	in           input
@@ -49,7 +50,8 @@ func newCall(t *Transport, s *h2.Stream, spec connect.Spec, codec connect.Codec)
 	c.info.Spec = spec
 	c.info.Protocol = connect.ProtocolNameGRPC
 	c.info.Codec = codec.Name()
-	c.in.from, c.in.most = s, t.opts.MaxMessageBytes
+	c.request = interceptor.Request{ReadCloser: s, Reader: c}
+	c.in.from, c.in.most = &c.request, t.opts.MaxMessageBytes
 	return c
 }
 
@@ -185,6 +187,9 @@ func (c *call) end(err error) {
 // so that a message which is there costs no timer.
 func (c *call) SetReadTimeout(d time.Duration) { c.readTimeout = d }
 
+// HoldBack has nothing read of the caller's connection for a while.
+func (c *call) HoldBack(d time.Duration) { c.stream.HoldBack(d) }
+
 // Stalled says whether the response was cut because nobody read it.
 func (c *call) Stalled() bool { return c.stream.Stalled() }
 
@@ -196,8 +201,8 @@ type callContext struct {
 
 // Value implements context.Context.
 func (c *callContext) Value(key any) any {
-	if interceptor.IsReaderKey(key) {
-		return c.call
+	if interceptor.IsRequestKey(key) {
+		return &c.call.request
 	}
 	return c.Context.Value(key)
 }
