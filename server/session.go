@@ -3,15 +3,14 @@ package server
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"mime"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/vitals-rpc/vitals/server/access"
 	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/admission"
+	"github.com/vitals-rpc/vitals/server/interceptor"
 )
 
 // The bounds of a request to sign in: what it may have, and how long it may take
@@ -38,7 +37,7 @@ func (s *Server) serveSignIn(w http.ResponseWriter, r *http.Request) {
 	secret, expires, err := s.signIn(r, in.Name, in.Password, in.Token)
 	if err != nil {
 		if refused, ok := errors.AsType[*admission.RefusedError](err); ok {
-			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(refused.RetryAfter.Seconds()))))
+			interceptor.SetRetryAfter(w.Header(), refused.RetryAfter)
 			writeText(w, http.StatusTooManyRequests, err.Error())
 			return
 		}

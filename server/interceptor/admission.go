@@ -40,7 +40,7 @@ func (a *Admission) Handler(next http.Handler) http.Handler {
 		}
 		if err != nil {
 			if refused, ok := errors.AsType[*admission.RefusedError](err); ok {
-				w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(refused.RetryAfter.Seconds()))))
+				SetRetryAfter(w.Header(), refused.RetryAfter)
 			}
 			http.Error(w, err.Error(), http.StatusTooManyRequests)
 			return
@@ -48,6 +48,12 @@ func (a *Admission) Handler(next http.Handler) http.Handler {
 		defer done()
 		next.ServeHTTP(w, r)
 	})
+}
+
+// SetRetryAfter says in an answer's header when to come back: in whole seconds,
+// rounded up, for HTTP has no smaller ones.
+func SetRetryAfter(header interface{ Set(name, value string) }, after time.Duration) {
+	header.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
 }
 
 // streamPatience is how many times longer a stream's next message may take.

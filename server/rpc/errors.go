@@ -3,8 +3,6 @@ package rpc
 import (
 	"context"
 	"errors"
-	"math"
-	"strconv"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -61,7 +59,7 @@ func retryAfter(err error) time.Duration {
 // HTTP, and exactly in google.rpc.RetryInfo.
 func tryLater(ctx context.Context, err *connect.Error, after time.Duration) *connect.Error {
 	if info, ok := connect.CallInfoForServerContext(ctx); ok {
-		info.ResponseHeader().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+		interceptor.SetRetryAfter(info.ResponseHeader(), after)
 	}
 	detail, packing := connectproto.NewErrorDetail(&errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
 	if packing != nil {
