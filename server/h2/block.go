@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,6 +49,7 @@ type blockDecoder struct {
 	depend bool // the stream depends on itself
 	bytes  int  // encoded
 	frames int  // CONTINUATION
+	opened int  // streams
 }
 
 func (d *blockDecoder) init(c *conn) {
@@ -195,6 +197,9 @@ func (c *conn) addBlock(fragment []byte, end bool) error {
 		return err
 	}
 	c.srv.workers.run(started)
+	if d.opened++; d.opened%yieldAfter == 0 {
+		runtime.Gosched()
+	}
 	return err
 }
 

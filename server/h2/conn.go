@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -36,7 +37,8 @@ type conn struct {
 	allowed  allowances
 	inHeader instant // when the header block began that is not complete yet
 
-	written chan struct{} // closed when the writer has ended
+	written   chan struct{} // closed when the writer has ended
+	heldUntil atomic.Int64  // an instant: nothing is read before it
 
 	mu   sync.Mutex
 	wake sync.Cond // the writer waits for something to write

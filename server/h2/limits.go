@@ -16,6 +16,11 @@ const (
 	// maxContinuations is how many CONTINUATION frames a header block may have.
 	// What they carry is bounded beside, by maxBlockBytes.
 	maxContinuations = 64
+	// yieldAfter is how many streams the reader opens before it lets their handlers
+	// run, of which one may have the connection held back.
+	yieldAfter = 64
+	// longestHold is for how long that may be.
+	longestHold = time.Second
 	// smallData is the payload below which a DATA frame that does not end its
 	// stream counts as tiny: no message of gRPC, gRPC-Web or Connect is smaller.
 	smallData = 5

@@ -2,6 +2,7 @@ package h2
 
 import (
 	"errors"
+	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -14,6 +15,7 @@ func (c *conn) readLoop() error {
 		if err != nil {
 			return frameError(err)
 		}
+		c.waitWhileHeld()
 		if first && h.Type != http2.FrameSettings {
 			return connError{http2.ErrCodeProtocol, "the first frame is " + h.Type.String() + ", not SETTINGS"}
 		}
@@ -28,6 +30,14 @@ func (c *conn) readLoop() error {
 		if err := c.refuse(mistake); err != nil {
 			return err
 		}
+	}
+}
+
+// waitWhileHeld waits for the end of what [responseWriter.HoldBack] has asked for.
+func (c *conn) waitWhileHeld() {
+	for until := instant(c.heldUntil.Load()); until != 0; until = instant(c.heldUntil.Load()) {
+		time.Sleep(until.since(now()))
+		c.heldUntil.CompareAndSwap(int64(until), 0)
 	}
 }
 

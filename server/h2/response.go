@@ -375,5 +375,18 @@ func (w *responseWriter) Stalled() bool {
 	return errors.Is(st.err, errStalled)
 }
 
+// HoldBack has nothing more read of the connection for that long, a second at the
+// most: what the caller sends waits in its own buffers meanwhile. It is for refusals
+// of one who would otherwise do nothing but be refused, and holds up all that comes
+// by the connection.
+func (w *responseWriter) HoldBack(d time.Duration) {
+	until := int64(now().add(min(d, longestHold)))
+	for held := w.c.heldUntil.Load(); held < until; held = w.c.heldUntil.Load() {
+		if w.c.heldUntil.CompareAndSwap(held, until) {
+			return
+		}
+	}
+}
+
 // EnableFullDuplex is for http.ResponseController; a stream always is.
 func (w *responseWriter) EnableFullDuplex() error { return nil }
