@@ -18,7 +18,7 @@ type UnknownHostError struct {
 }
 
 func (e *UnknownHostError) Error() string {
-	return fmt.Sprintf("host %q is not known; %s", e.Host, suggest(e.Host, e.Known, "no host has reported yet"))
+	return fmt.Sprintf("host %q is not known; %s", shorten(e.Host), suggest(e.Host, e.Known, "no host has reported yet"))
 }
 
 // UnknownTypeError says that a host has no metric of that type, and names the
@@ -30,7 +30,7 @@ type UnknownTypeError struct {
 }
 
 func (e *UnknownTypeError) Error() string {
-	return fmt.Sprintf("metric type %q is not known on host %q; %s", e.Type, e.Host, suggest(e.Type, e.Known, "it has reported none yet"))
+	return fmt.Sprintf("metric type %q is not known on host %q; %s", shorten(e.Type), shorten(e.Host), suggest(e.Type, e.Known, "it has reported none yet"))
 }
 
 // NoSampleError says that a host is known and has sent no sample of the type
@@ -56,6 +56,18 @@ func (e *AmbiguousTypeError) Error() string {
 		e.Type, len(e.Series), e.Host, e.Series[0])
 }
 
+// longestName is how much of a name that is not known an error repeats, and looks
+// for near ones of, in bytes: more than any known one has. Callers may send
+// megabytes, and the search takes time by the product of both lengths.
+const longestName = 256
+
+func shorten(name string) string {
+	if len(name) <= longestName {
+		return name
+	}
+	return strings.ToValidUTF8(name[:longestName], "") + "..."
+}
+
 // suggestions is how many near names an error names.
 const suggestions = 3
 
@@ -68,14 +80,14 @@ func suggest(name string, known []string, none string) string {
 }
 
 // Nearest returns the at most n names that take the fewest edits to become name,
-// nearest first.
+// nearest first. Of a name longer than any may be, the beginning counts.
 func Nearest(name string, known []string, n int) []string {
 	type candidate struct {
 		name     string
 		distance int
 	}
 	candidates := make([]candidate, 0, len(known))
-	lower := strings.ToLower(name)
+	lower := strings.ToLower(shorten(name))
 	for _, k := range known {
 		candidates = append(candidates, candidate{k, levenshtein.ComputeDistance(lower, strings.ToLower(k))})
 	}
