@@ -46,8 +46,15 @@ func TestMistypedSecrets(t *testing.T) {
 	}
 }
 
+// FuzzParseSecret gives any text to the parser. What it says of a wrong one has
+// nothing of that text, which may be a secret: it is one of two sentences.
 func FuzzParseSecret(f *testing.F) {
-	for _, seed := range []string{"", "vitals_", "vitals_user_", "vitals__", "vitals_user_" + strings.Repeat("a", 59), account.NewSecret(account.AgentToken).Reveal(), "vitals_root_" + strings.Repeat("2", 59), "\xff"} {
+	sentences := map[string]bool{}
+	for _, wrong := range []string{"", "vitals_user_"} {
+		_, err := account.ParseSecret(wrong)
+		sentences[err.Error()] = true
+	}
+	for _, seed := range []string{"", "vitals_", "no token, vitals_", "vitals_user_", "vitals__", "vitals_user_" + strings.Repeat("a", 59), account.NewSecret(account.AgentToken).Reveal(), "vitals_root_" + strings.Repeat("2", 59), "\xff"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -55,8 +62,8 @@ func FuzzParseSecret(f *testing.F) {
 		switch {
 		case err == nil && (s.Reveal() != text || !form.MatchString(text)):
 			t.Errorf("%q is read as %q", text, s.Reveal())
-		case err != nil && len(text) > 12 && strings.Contains(err.Error(), text[12:]):
-			t.Errorf("the error repeats what may be a secret: %v", err)
+		case err != nil && !sentences[err.Error()]:
+			t.Errorf("the error may repeat a secret: %v", err)
 		}
 	})
 }
