@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,13 +15,17 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectproto"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/vitals-rpc/vitals/client"
 	diagnosticsv1 "github.com/vitals-rpc/vitals/gen/diagnostics/v1"
 	monitoringpb "github.com/vitals-rpc/vitals/gen/monitoring"
 	"github.com/vitals-rpc/vitals/server"
+	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/admission"
 	"github.com/vitals-rpc/vitals/server/servertest"
+	"github.com/vitals-rpc/vitals/server/transport/transporttest"
 )
 
 // retryDelay is what an error says of when to come back; 0 for nothing.
@@ -263,5 +268,299 @@ func TestTokenIsBounded(t *testing.T) {
 	wantError(t, err, connect.CodeResourceExhausted, "more than 5 times a second")
 	if err := call("operator"); err != nil {
 		t.Errorf("another token: %v", err)
+	}
+}
+
+// TestStrangersAreCounted has callers refused who have shown nothing, or a token
+// that does not hold: their address has the same bound, and a token from there that
+// holds does not suffer.
+func TestStrangersAreCounted(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{Admission: admission.Options{CallsPerSecond: 20}})
+	p := populate(t, srv.Accounts())
+	c := &http.Client{Transport: elsewhere(t, "127.0.0.2", true)}
+	counted := func() string {
+		t.Helper()
+		_, rest, ok := strings.Cut(send(t, srv.HTTP2(), http.MethodGet, srv.URL+"/metrics", "", p.header("admin")).body, `vitals_admission_refused_total{bound="calls"} `)
+		if !ok {
+			t.Fatal("there is no count of refusals")
+		}
+		count, _, _ := strings.Cut(rest, "\n")
+		return count
+	}
+	f := func(path, contentType, body string, header ...string) {
+		t.Helper()
+		before := counted()
+		for range 50 {
+			for range 20 {
+				send(t, c, http.MethodPost, srv.URL+path, body, append(header, "Content-Type: "+contentType)...)
+			}
+			if counted() != before {
+				return
+			}
+		}
+		t.Errorf("who is refused at %s is not counted", path)
+	}
+	f(getMetric, "application/json", "{}")
+	f(getMetric, "application/json", "{}", "Authorization: Bearer secret")
+	f("/jsonrpc", "application/json", "{}", "Authorization: Bearer secret")
+	f("/RPC2", "text/xml", "", "Authorization: Bearer secret")
+	f("/session", "application/json", "{}", "Authorization: Bearer secret")
+	if got := send(t, c, http.MethodPost, srv.URL+getMetric, "{}", asJSON, p.header("operator")); got.status != http.StatusOK {
+		t.Errorf("a token from that address: %d %s", got.status, got.body)
+	}
+}
+
+// TestRefusalsAreHeldBack has a caller go far over its rate: what refuses it takes
+// its time, over every version of HTTP, and nobody else is kept waiting.
+func TestRefusalsAreHeldBack(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{Admission: admission.Options{CallsPerSecond: 1}})
+	for _, overHTTP2 := range []bool{false, true} {
+		c := &http.Client{Transport: elsewhere(t, "127.0.0.2", overHTTP2)}
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				for ctx.Err() == nil {
+					send(t, c, http.MethodPost, srv.URL+getMetric, "{}", asJSON)
+				}
+			})
+		}
+		servertest.Eventually(t, "many refusals are held back", func() bool { return gauge(t, srv, "vitals_refusals_held") > 20 })
+		if got := send(t, srv.HTTP2(), http.MethodPost, srv.URL+getMetric, "{}", asJSON); got.status != http.StatusOK {
+			t.Errorf("another caller: %d %s", got.status, got.body)
+		}
+		cancel()
+		all.Wait()
+		servertest.Eventually(t, "none is", func() bool { return gauge(t, srv, "vitals_refusals_held") == 0 })
+	}
+}
+
+// TestOwnShareOfWork has one caller's call take all the work that it may have: its
+// next one waits, and another's is answered.
+func TestOwnShareOfWork(t *testing.T) {
+	started, release := make(chan struct{}), make(chan struct{})
+	files := []protoreflect.FileDescriptor{transporttest.Parse(t, `name: "test/slow.proto" package: "test" syntax: "proto3" message_type { name: "None" }
+		service { name: "Slow" method { name: "Call" input_type: ".test.None" output_type: ".test.None" } }`)}
+	srv := servertest.NewSeeded(t, server.Options{
+		Admission: admission.Options{CallsAtWorkPerCaller: 1, Wait: time.Hour},
+		Roles:     map[string]account.Role{"/test.Slow/Call": account.Anyone},
+		Services: func(calls *connect.Server) {
+			transporttest.Register(calls, files, func(protoreflect.MethodDescriptor, *dynamicpb.Message, *dynamicpb.Message) error {
+				close(started)
+				<-release
+				return nil
+			})
+		},
+	})
+	here, there := &http.Client{Transport: elsewhere(t, "127.0.0.2", true)}, &http.Client{Transport: elsewhere(t, "127.0.0.3", true)}
+	var calls sync.WaitGroup
+	call := func(path string) {
+		if got := send(t, here, http.MethodPost, srv.URL+path, "{}", asJSON); got.status != http.StatusOK {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+	calls.Go(func() { call("/test.Slow/Call") })
+	<-started
+	waits := func() bool { return running("admission.(*Gate).waitForOwn(") == 1 }
+	calls.Go(func() { call(getMetric) })
+	servertest.Eventually(t, "its next call waits", waits)
+	for range 10 {
+		if got := send(t, there, http.MethodPost, srv.URL+getMetric, "{}", asJSON); got.status != http.StatusOK {
+			t.Errorf("another caller: %d %s", got.status, got.body)
+		}
+	}
+	if !waits() {
+		t.Error("its next call waits no longer")
+	}
+	close(release)
+	calls.Wait()
+}
+
+// TestStalledBodiesKeepNoPlace is TestStalledBodies for a caller with one place: the
+// rest of its calls is answered beside bodies that it does not end.
+func TestStalledBodiesKeepNoPlace(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{Admission: admission.Options{CallsAtWorkPerCaller: 1}})
+	for _, overHTTP2 := range []bool{false, true} {
+		c := &http.Client{Transport: elsewhere(t, "127.0.0.2", overHTTP2)}
+		for _, path := range []string{getMetric, "/jsonrpc", "/RPC2", "/session"} {
+			ctx, cancel := context.WithCancel(t.Context())
+			body, rest := io.Pipe()
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, srv.URL+path, io.MultiReader(strings.NewReader(`{"a":`), body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", "application/json")
+			if path == "/RPC2" {
+				req.Header.Set("Content-Type", "text/xml")
+			}
+			req.ContentLength = 1000
+			var stalled sync.WaitGroup
+			stalled.Go(func() {
+				if res, err := c.Do(req); err == nil {
+					t.Errorf("%s: half a request was answered: %s", path, res.Status)
+					_ = res.Body.Close()
+				}
+			})
+			servertest.Eventually(t, "its body is waited for", func() bool { return running("interceptor.(*request).Read(") == 1 })
+			for range 3 {
+				if got := send(t, c, http.MethodPost, srv.URL+getMetric, "{}", asJSON); got.status != http.StatusOK {
+					t.Errorf("beside a stalled body at %s: %d %s", path, got.status, got.body)
+				}
+			}
+			cancel()
+			_ = rest.Close()
+			stalled.Wait()
+		}
+	}
+}
+
+// TestUnreadAnswersKeepNoPlace asks for answers and reads none, until the server
+// waits for that: the one place at work is free all the same.
+func TestUnreadAnswersKeepNoPlace(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{Admission: admission.Options{CallsAtWork: 1}})
+	conn := srv.Dial()
+	if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, strings.Repeat("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", 2000)); err != nil {
+		t.Fatal(err)
+	}
+	stuck := func() bool { return running("interceptor.(*heldAnswer).send(") == 1 }
+	for range 100 { // until it has been seen stuck that often, and does not move
+		servertest.Eventually(t, "the answers are not taken", stuck)
+	}
+	for range 10 {
+		if got := send(t, srv.HTTP1(), http.MethodPost, srv.URL+getMetric, "{}", asJSON); got.status != http.StatusOK {
+			t.Errorf("beside answers that nobody reads: %d %s", got.status, got.body)
+		}
+	}
+}
+
+// TestDocumentsAreCounted: what has to be parsed before it is known what is called
+// passes the gate before that, also where it is no call; and a call in it does not
+// count twice.
+func TestDocumentsAreCounted(t *testing.T) {
+	const perSecond = 5
+	srv := servertest.NewSeeded(t, server.Options{Admission: admission.Options{CallsPerSecond: perSecond, BytesPerSecond: 10_000}})
+	last := byte(1)
+	from := func() *http.Client { // whose count begins anew
+		last++
+		return &http.Client{Transport: elsewhere(t, "127.0.0."+strconv.Itoa(int(last)), true)}
+	}
+	xml := func(method string) string {
+		return "<methodCall><methodName>" + method + "</methodName></methodCall>"
+	}
+	refused := func(path, contentType, body, says string) {
+		t.Helper()
+		c := from()
+		for range 100 {
+			got := send(t, c, http.MethodPost, srv.URL+path, body, "Content-Type: "+contentType)
+			if strings.Contains(got.body, says) {
+				return
+			}
+		}
+		t.Errorf("%.60q at %s is never refused with %q", body, path, says)
+	}
+	const often = "more than 5 times a second"
+	refused("/jsonrpc", "application/json", "{", often)
+	refused("/jsonrpc", "application/json", `{"jsonrpc":"2.0","id":1,"method":"nothing"}`, often)
+	refused("/jsonrpc", "application/json", `{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}`, often)
+	refused("/RPC2", "text/xml", "<", often)
+	refused("/RPC2", "text/xml", xml("nothing"), often)
+	refused("/RPC2", "text/xml", xml("system.listMethods"), often)
+	refused("/jsonrpc", "application/json", "["+strings.Repeat(" ", 15_000), "more than 10000 bytes a second")
+	refused("/RPC2", "text/xml", "<"+strings.Repeat(" ", 15_000), "more than 10000 bytes a second")
+
+	one := `{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}`
+	got := send(t, from(), http.MethodPost, srv.URL+"/jsonrpc", "["+strings.Repeat(one+",", 99)+one+"]", asJSON)
+	if n := strings.Count(got.body, often); n < 50 {
+		t.Errorf("of a batch of 100, %d were refused", n)
+	}
+	f := func(path, contentType, body string) {
+		t.Helper()
+		c := from()
+		for i := range 2 * perSecond {
+			got := send(t, c, http.MethodPost, srv.URL+path, body, "Content-Type: "+contentType)
+			if got.status != http.StatusOK || strings.Contains(got.body, often) {
+				t.Fatalf("call %d of those that may come at once: %d %s", i, got.status, got.body)
+			}
+		}
+	}
+	f("/jsonrpc", "application/json", `{"jsonrpc":"2.0","id":1,"method":"get_metric"}`)
+	f("/RPC2", "text/xml", xml("get_metric"))
+
+	c := from()
+	for i := 0; ; i++ {
+		got := send(t, c, http.MethodPost, srv.URL+"/jsonrpc", "{", asJSON)
+		if strings.Contains(got.body, often) {
+			if got.header.Get("Retry-After") != "1" || !strings.Contains(got.body, "google.rpc.RetryInfo") || !strings.Contains(got.body, `"code":-32008`) {
+				t.Errorf("%v %s", got.header, got.body)
+			}
+			break
+		}
+		if i > 100 {
+			t.Fatal("never refused")
+		}
+	}
+}
+
+// TestPageIsCounted: what is answered by no call has the same bound.
+func TestPageIsCounted(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{Admission: admission.Options{CallsPerSecond: 5}})
+	c := &http.Client{Transport: elsewhere(t, "127.0.0.2", false)}
+	for i := 0; ; i++ {
+		got := send(t, c, http.MethodGet, srv.URL+"/nothing", "")
+		if got.status == http.StatusTooManyRequests {
+			break
+		}
+		if i > 100 {
+			t.Fatalf("never refused: %d", got.status)
+		}
+	}
+}
+
+// TestBombsAreCounted has messages refused that are larger, unpacked, than may be:
+// what was unpacked counts as what the caller has sent.
+func TestBombsAreCounted(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{MaxMessageBytes: 1 << 20, Admission: admission.Options{BytesPerSecond: 300 << 10}})
+	packed := gzipped(t, strings.Repeat("\x00", 8<<20))
+	for i, path := range []string{getMetric, "/jsonrpc"} {
+		c := &http.Client{Transport: elsewhere(t, "127.0.0."+strconv.Itoa(2+i), true)}
+		for n := 0; ; n++ {
+			got := send(t, c, http.MethodPost, srv.URL+path, packed, asJSON, "Content-Encoding: gzip")
+			if strings.Contains(got.body, "bytes a second") {
+				break
+			}
+			if n > 50 {
+				t.Fatalf("%s: never refused for its bytes: %d %s", path, got.status, got.body)
+			}
+		}
+	}
+}
+
+// TestBytesOfStreamsCountOnce: the end of a stream does not count as the message
+// before it.
+func TestBytesOfStreamsCountOnce(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{Admission: admission.Options{BytesPerSecond: 1000}})
+	for i, conn := range servertest.Connections() {
+		if !conn.HTTP2 {
+			continue // no stream goes both ways
+		}
+		stream, err := srv.Client(conn, client.WithRoundTripper(elsewhere(t, "127.0.0."+strconv.Itoa(2+i), true))).Diagnostics().Echo(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.Send(&diagnosticsv1.EchoRequest{Payload: make([]byte, 2500)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.CloseSend(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Receive(); err != nil {
+			t.Errorf("%s: %v", conn.Name, err)
+		}
+		if _, err := stream.Receive(); !errors.Is(err, io.EOF) {
+			t.Errorf("%s ended with %v", conn.Name, err)
+		}
 	}
 }

@@ -93,7 +93,8 @@ func writeText(w http.ResponseWriter, status int, text string) {
 func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if b, ok := w.(stallBound); ok && b.StallTimeout() > 0 && b.StallTimeout() <= timeout {
-			next.ServeHTTP(w, r.WithContext(interceptor.WithReader(r.Context(), requestReader{b})))
+			ctx := interceptor.WithReader(r.Context(), requestReader{b})
+			next.ServeHTTP(w, interceptor.WithBody(ctx, r))
 			return
 		}
 		dw := &deadlineWriter{ResponseWriter: w, control: http.NewResponseController(w), timeout: timeout}
@@ -108,7 +109,7 @@ func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 		ctx, cancel := context.WithCancelCause(interceptor.WithReader(r.Context(), dw))
 		defer cancel(nil)
 		dw.cancel = cancel
-		next.ServeHTTP(dw, r.WithContext(ctx))
+		next.ServeHTTP(dw, interceptor.WithBody(ctx, r))
 	})
 }
 
@@ -118,6 +119,7 @@ type stallBound interface {
 	StallTimeout() time.Duration
 	Stalled() bool
 	SetReadTimeout(d time.Duration)
+	HoldBack(d time.Duration)
 }
 
 // requestReader is the [interceptor.Reader] of such a response, which bears to be
@@ -129,6 +131,9 @@ func (r requestReader) Stalled() bool { return r.response.Stalled() }
 
 // SetReadTimeout implements [interceptor.Reader].
 func (r requestReader) SetReadTimeout(d time.Duration) { r.response.SetReadTimeout(d) }
+
+// HoldBack has the caller's connection not read for a while.
+func (r requestReader) HoldBack(d time.Duration) { r.response.HoldBack(d) }
 
 // readInTime bounds the time that a body may take to arrive which is read as a
 // whole, before an interceptor sees its call.

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -24,6 +26,8 @@ func (s *Server) registerMetrics() {
 			func() float64 { return float64(s.streams.Open()) }),
 		gauge("vitals_calls_at_work", "Unary calls that are at work, their requests read.", nil,
 			func() float64 { return float64(s.admission.Gate.AtWork()) }),
+		gauge("vitals_refusals_held", "Refusals that are held back, so that their callers do nothing else meanwhile.", nil,
+			func() float64 { return float64(s.admission.Held()) }),
 		gauge("vitals_callers", "Callers that are told apart for their bounds.", nil,
 			func() float64 { return float64(s.admission.Gate.Callers()) }),
 		gauge("vitals_connections_open", "Connections that are open now, from before their TLS handshake on.", nil,
@@ -55,6 +59,17 @@ func (s *Server) registerMetrics() {
 	}
 	s.metrics.MustRegister(refused("streams_in_all", s.streams.Refused))
 	s.metrics.MustRegister(refused(admission.TooManyFailures, s.opts.Accounts.RefusedSignIns))
+}
+
+// oneAtATime answers one request after the other. To gather the metrics takes a
+// goroutine for each, so that many at once leave no processor to anyone else.
+func oneAtATime(next http.Handler) http.Handler {
+	var turn sync.Mutex
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		turn.Lock()
+		defer turn.Unlock()
+		next.ServeHTTP(w, r)
+	})
 }
 
 // registerHTTP2Errors counts what callers did against HTTP/2's rules.

@@ -45,6 +45,7 @@ func (s *Server) routes() (http.Handler, error) {
 		s.calls.Intercept,
 		interceptor.Recovery(s.opts.Logger),
 		rpc.Errors,
+		s.admission.Strangers,
 		s.guard.Intercept,
 		s.admission.Intercept,
 		s.streams.Intercept,
@@ -62,9 +63,9 @@ func (s *Server) routes() (http.Handler, error) {
 		connecthttp.WithCodecs(codecs...))
 	s.direct = grpc.New(grpc.Options{Calls: calls, Codecs: codecs, Compressors: compressors, MaxMessageBytes: s.opts.MaxMessageBytes, Begin: s.beginDirect})
 	plain := func(pattern string, role account.Role, handler http.Handler) {
-		mux.Handle(pattern, s.guard.Require(role, s.admission.Handler(handler)))
+		mux.Handle(pattern, s.admission.StrangersTo(s.guard.Require(role, s.admission.Handler(handler))))
 	}
-	plain("GET /metrics", account.Viewer, promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
+	plain("GET /metrics", account.Viewer, oneAtATime(promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{})))
 	plain("GET /healthz", account.Anyone, http.HandlerFunc(serveAlive))
 	plain("GET /readyz", account.Anyone, http.HandlerFunc(s.serveReady))
 	plain("POST /session", account.Anyone, http.HandlerFunc(s.serveSignIn))
@@ -73,11 +74,11 @@ func (s *Server) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	jsonRPC = s.guard.Named(readInTime(jsonRPC, s.opts.ReadTimeout))
-	xmlRPC = s.guard.Named(readInTime(xmlRPC, s.opts.ReadTimeout))
+	jsonRPC = s.admission.StrangersTo(s.guard.Named(readInTime(jsonRPC, s.opts.ReadTimeout)))
+	xmlRPC = s.admission.StrangersTo(s.guard.Named(readInTime(xmlRPC, s.opts.ReadTimeout)))
 	mux.Handle("/jsonrpc", jsonRPC)
 	mux.Handle("/RPC2", xmlRPC)
-	other := otherwise(s.opts.Page, s.calls.Unknown) // the page is the same for everyone; what it shows comes by calls
+	other := s.admission.Arrivals(otherwise(s.opts.Page, s.calls.Unknown)) // the page is the same for everyone; what it shows comes by calls
 	mux.Handle("POST /{$}", byType(jsonRPC, xmlRPC, other))
 	mux.Handle("/", other)
 
@@ -121,8 +122,8 @@ func (s *Server) byName(calls *connect.Server) (jsonRPC, xmlRPC http.Handler, er
 		return nil, nil, err
 	}
 	limit := s.opts.MaxMessageBytes
-	jsonRPC, err = jsonrpc.New(jsonrpc.Options{Methods: methods, MaxMessageBytes: limit, Title: "Vitals", Version: s.opts.Version, MayDescribe: s.guard.MayDescribe, Unknown: s.calls.Unknown})
-	return jsonRPC, xmlrpc.New(xmlrpc.Options{Methods: methods, MaxMessageBytes: limit, MayDescribe: s.guard.MayDescribe, Unknown: s.calls.Unknown}), err
+	jsonRPC, err = jsonrpc.New(jsonrpc.Options{Methods: methods, MaxMessageBytes: limit, Title: "Vitals", Version: s.opts.Version, MayDescribe: s.guard.MayDescribe, Unknown: s.calls.Unknown, Gate: s.admission})
+	return jsonRPC, xmlrpc.New(xmlrpc.Options{Methods: methods, MaxMessageBytes: limit, MayDescribe: s.guard.MayDescribe, Unknown: s.calls.Unknown, Gate: s.admission}), err
 }
 
 // byType takes calls at the root, where clients of older protocols send them, by

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"time"
@@ -30,6 +30,7 @@ import (
 	"github.com/vitals-rpc/vitals/server/live"
 	"github.com/vitals-rpc/vitals/server/loglimit"
 	"github.com/vitals-rpc/vitals/server/peer"
+	"github.com/vitals-rpc/vitals/server/rpc"
 	"github.com/vitals-rpc/vitals/server/store"
 )
 
@@ -214,7 +215,10 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 		streams: interceptor.NewStreams(opts.MaxStreams, opts.MaxStreamAge),
 		metrics: prometheus.NewRegistry(),
 	}
-	s.admission = &interceptor.Admission{Gate: admission.New(opts.Admission), Caller: callerName, ReadTimeout: opts.ReadTimeout}
+	s.admission = &interceptor.Admission{
+		Gate: admission.New(opts.Admission), Caller: callerName, Address: callerAddress, Alone: isAlone, Told: rpc.Told,
+		MaxMessageBytes: opts.MaxMessageBytes, ReadTimeout: opts.ReadTimeout,
+	}
 	if err := s.openAccounts(ctx); err != nil {
 		return nil, err
 	}
@@ -235,18 +239,36 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 }
 
 // callerName is by what a caller is told from others: its name if it has one, or
-// its address. Nothing for those who need no bounds: anonymous programs on this
-// machine, at whose head a proxy may stand for everyone.
+// its address.
 func callerName(ctx context.Context) string {
 	caller := account.CallerFrom(ctx)
 	if caller.By != account.Anonymous && caller.Name != "" {
 		return caller.Name
 	}
-	host, _, err := net.SplitHostPort(caller.Peer)
-	if err != nil || host == "127.0.0.1" || host == "::1" {
-		return "" // a Unix socket has no port
+	return callerAddress(ctx)
+}
+
+// callerAddress is the address of a caller. Nothing for those who need no bounds:
+// programs on this machine, at whose head a proxy may stand for everyone.
+func callerAddress(ctx context.Context) string {
+	p, ok := peer.From(ctx)
+	if !ok || mayStandForAll(p.IP) {
+		return ""
 	}
-	return host
+	return p.IP.String()
+}
+
+// isAlone reports whether nobody else than the caller is at the other end of its
+// connection, which a proxy would be.
+func isAlone(ctx context.Context) bool {
+	p, ok := peer.From(ctx)
+	return ok && !p.Proxied && !mayStandForAll(p.IP)
+}
+
+// mayStandForAll reports addresses by which programs of this machine call, among
+// which a proxy may be. A Unix socket has none.
+func mayStandForAll(ip netip.Addr) bool {
+	return !ip.IsValid() || ip == netip.IPv6Loopback() || ip == netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
 
 // openHistory opens what is kept in the data folder.

@@ -83,6 +83,7 @@ It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
 	f.IntVar(&admit.StreamsPerCaller, "max-streams-per-caller", admission.DefaultStreamsPerCaller, "how `many` streams one caller may have open; -1: any number")
 	f.IntVar(&admit.BytesPerSecond, "max-bytes-per-second", admission.DefaultBytesPerSecond, "how many `bytes` of messages one caller may send a second for long; -1: any number")
 	f.IntVar(&admit.CallsAtWork, "max-calls-at-work", admission.DefaultCallsAtWork, "how `many` unary calls may be worked on at once; -1: any number")
+	f.IntVar(&admit.CallsAtWorkPerCaller, "max-calls-at-work-per-caller", admission.DefaultCallsAtWorkPerCaller(), "how `many` of these may be one caller's (default: two for each processor); what it calls beyond waits; -1: any number")
 	f.Int64Var(&admit.MaxMemory, "max-memory", 0, "`bytes` of live heap above which new calls are refused; 0: no bound")
 	f.DurationVar(&c.options.ReadTimeout, "read-timeout", server.DefaultReadTimeout, "how long the one message of a call may take to arrive; ten times that for the next one of a client's stream")
 	f.DurationVar(&c.options.SendTimeout, "send-timeout", server.DefaultSendTimeout, "how long a write may wait for a caller that does not read")

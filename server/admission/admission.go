@@ -1,13 +1,14 @@
 // Package admission bounds what callers may take of the server: each of them by a
-// rate of calls, a number of open streams and a rate of bytes, and all of them
-// together by the unary calls that are at work at once and by memory. Whoever is
-// refused is told when to come back. It knows no RPC and no HTTP; who the callers
-// are is for others to say, by a name or an address.
+// rate of calls, a number of open streams, a rate of bytes and a share of the
+// places at work, and all of them together by the unary calls that are at work at
+// once and by memory. Whoever is refused is told when to come back, and is not told
+// so at once, or it could do nothing but be refused. It knows no RPC and no HTTP;
+// who the callers are is for others to say, by a name or an address.
 package admission
 
 import (
-	"context"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,9 @@ const (
 	DefaultMaxCallers       = 50_000
 )
 
+// DefaultCallsAtWorkPerCaller is that of [Options].
+func DefaultCallsAtWorkPerCaller() int { return 2 * runtime.GOMAXPROCS(0) }
+
 // Options bounds a [Gate]. The zero value of each field means its default; less
 // than zero means no bound.
 type Options struct {
@@ -38,7 +42,13 @@ type Options struct {
 	// CallsAtWork is how many unary calls may be at work at once, from the moment
 	// that their request has been read. Default 256.
 	CallsAtWork int
-	// Wait is how long a unary call waits for its turn. Default 1 s.
+	// CallsAtWorkPerCaller is how many of these places one caller may have; what
+	// it calls beyond waits, and no one else does. Default: two for each processor
+	// that the program may use, which keeps them busy, and another's short call
+	// does not wait long for one of them.
+	CallsAtWorkPerCaller int
+	// Wait is how long a unary call waits for a place that other callers have; ten
+	// times that for one that its own caller's calls have. Default 1 s.
 	Wait time.Duration
 	// MaxMemory is the memory, in bytes of live heap, above which new calls are
 	// refused. Default: none.
@@ -53,6 +63,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.StreamsPerCaller, DefaultStreamsPerCaller)
 	setDefault(&o.BytesPerSecond, DefaultBytesPerSecond)
 	setDefault(&o.CallsAtWork, DefaultCallsAtWork)
+	setDefault(&o.CallsAtWorkPerCaller, DefaultCallsAtWorkPerCaller())
 	setDefault(&o.Wait, DefaultWait)
 	setDefault(&o.MaxCallers, DefaultMaxCallers)
 	return o
@@ -73,6 +84,9 @@ const (
 	TooManyStreams Reason = "streams"
 	TooManyBytes   Reason = "bytes"
 	TooMuchWork    Reason = "work"
+	// TooMuchOwnWork is that the caller's own calls have all places that it may
+	// have.
+	TooMuchOwnWork Reason = "own_work"
 	TooMuchMemory  Reason = "memory"
 	// TooManyFailures is of [Failures], not of a [Gate].
 	TooManyFailures Reason = "logins"
@@ -80,7 +94,7 @@ const (
 
 // Reasons are those of a [Gate].
 func Reasons() []Reason {
-	return []Reason{TooManyCalls, TooManyStreams, TooManyBytes, TooMuchWork, TooMuchMemory}
+	return []Reason{TooManyCalls, TooManyStreams, TooManyBytes, TooMuchWork, TooMuchOwnWork, TooMuchMemory}
 }
 
 // RefusedError says that a bound is reached.
@@ -91,6 +105,8 @@ type RefusedError struct {
 	Limit int
 	// RetryAfter is when to try again.
 	RetryAfter time.Duration
+	// Hold is how long the answer is to be kept back, up to a second.
+	Hold time.Duration
 }
 
 func (e *RefusedError) Error() string {
@@ -104,6 +120,8 @@ func (e *RefusedError) Error() string {
 		return fmt.Sprintf("you send more than %d bytes a second; %s", e.Limit, again)
 	case TooMuchWork:
 		return fmt.Sprintf("the server works on %d calls, its most; %s", e.Limit, again)
+	case TooMuchOwnWork:
+		return fmt.Sprintf("the server works on %d of your calls, the most for one caller; %s, or wait for answers before you call again", e.Limit, again)
 	case TooManyFailures:
 		return fmt.Sprintf("too many logins have failed; %s", again)
 	default:
@@ -117,7 +135,6 @@ type Gate struct {
 	opts    Options
 	callers callers
 	work    chan struct{}
-	leave   func() // gives a place in work back
 	memory  memory
 
 	refused map[Reason]*atomic.Int64 // filled once
@@ -129,7 +146,6 @@ func New(opts Options) *Gate {
 	g := &Gate{opts: opts, callers: newCallers(opts), refused: map[Reason]*atomic.Int64{}}
 	if opts.CallsAtWork > 0 {
 		g.work = make(chan struct{}, opts.CallsAtWork)
-		g.leave = func() { <-g.work }
 	}
 	for _, reason := range Reasons() {
 		g.refused[reason] = new(atomic.Int64)
@@ -146,33 +162,45 @@ func (g *Gate) AtWork() int { return len(g.work) }
 // Callers returns how many callers are told apart at the moment.
 func (g *Gate) Callers() int { return g.callers.len() }
 
-// Arrive lets a call of this caller begin, or refuses it with a *[RefusedError].
+// Arrive lets a call of this caller begin, or refuses it with a *[RefusedError]: also
+// one whose caller has sent more bytes than it may, before there are more.
 func (g *Gate) Arrive(name string) error {
 	if g.opts.MaxMemory > 0 && g.memory.used() > g.opts.MaxMemory {
-		return g.refuse(TooMuchMemory, int(g.opts.MaxMemory), time.Second)
+		return g.refuse(nil, TooMuchMemory, int(g.opts.MaxMemory), time.Second)
 	}
-	if name == "" || g.opts.CallsPerSecond < 0 {
+	if name == "" {
 		return nil
 	}
-	return g.take(g.callers.get(name).calls, 1, TooManyCalls, g.opts.CallsPerSecond)
+	c, now := g.callers.get(name), time.Now()
+	if g.opts.BytesPerSecond > 0 && c.bytes.TokensAt(now) < 0 {
+		return g.refuse(c, TooManyBytes, g.opts.BytesPerSecond, until(c.bytes, 0, now))
+	}
+	if g.opts.CallsPerSecond < 0 || c.calls.AllowN(now, 1) {
+		return nil
+	}
+	return g.refuse(c, TooManyCalls, g.opts.CallsPerSecond, until(c.calls, 1, now))
 }
 
 // Send accounts for bytes that this caller has sent, or refuses with a
-// *[RefusedError] the message that they are.
+// *[RefusedError] the message that they are. They count also then: they have been
+// read, and perhaps unpacked.
 func (g *Gate) Send(name string, bytes int) error {
 	if name == "" || g.opts.BytesPerSecond < 0 || bytes == 0 {
 		return nil
 	}
-	return g.take(g.callers.get(name).bytes, bytes, TooManyBytes, g.opts.BytesPerSecond)
-}
-
-func (g *Gate) take(bucket *rate.Limiter, n int, reason Reason, limit int) error {
-	now := time.Now()
-	if bucket.AllowN(now, n) {
+	c, now := g.callers.get(name), time.Now()
+	if c.bytes.AllowN(now, bytes) {
 		return nil
 	}
-	wait := time.Duration((float64(n) - bucket.TokensAt(now)) / float64(limit) * float64(time.Second))
-	return g.refuse(reason, limit, max(wait, time.Millisecond))
+	wait := until(c.bytes, bytes, now)
+	c.bytes.ReserveN(now, bytes)
+	return g.refuse(c, TooManyBytes, g.opts.BytesPerSecond, wait)
+}
+
+// until is how long it takes until a bucket has n tokens.
+func until(bucket *rate.Limiter, n int, now time.Time) time.Duration {
+	missing := float64(n) - bucket.TokensAt(now)
+	return max(time.Duration(missing/float64(bucket.Limit())*float64(time.Second)), time.Millisecond)
 }
 
 // Open lets this caller open a stream, or refuses it with a *[RefusedError]. Call
@@ -184,36 +212,18 @@ func (g *Gate) Open(name string) (closed func(), err error) {
 	c := g.callers.get(name)
 	if c.streams.Add(1) > int64(g.opts.StreamsPerCaller) {
 		c.streams.Add(-1)
-		return nil, g.refuse(TooManyStreams, g.opts.StreamsPerCaller, time.Second)
+		return nil, g.refuse(c, TooManyStreams, g.opts.StreamsPerCaller, time.Second)
 	}
 	return func() { c.streams.Add(-1) }, nil
 }
 
-// Work waits for the turn of a unary call whose request has been read. Call done,
-// once, when its answer is there. It refuses with a *[RefusedError] when the turn
-// does not come, and returns the error of ctx when that ends first.
-func (g *Gate) Work(ctx context.Context) (done func(), err error) {
-	if g.work == nil {
-		return func() {}, nil
-	}
-	select {
-	case g.work <- struct{}{}:
-		return g.leave, nil
-	default:
-	}
-	turn := time.NewTimer(g.opts.Wait)
-	defer turn.Stop()
-	select {
-	case g.work <- struct{}{}:
-		return g.leave, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	case <-turn.C:
-		return nil, g.refuse(TooMuchWork, g.opts.CallsAtWork, g.opts.Wait)
-	}
-}
-
-func (g *Gate) refuse(reason Reason, limit int, retryAfter time.Duration) error {
+// refuse counts a refusal. That of a caller with bounds of its own is to be held
+// back: see [caller.hold].
+func (g *Gate) refuse(c *caller, reason Reason, limit int, retryAfter time.Duration) error {
 	g.refused[reason].Add(1)
-	return &RefusedError{Reason: reason, Limit: limit, RetryAfter: retryAfter}
+	refused := &RefusedError{Reason: reason, Limit: limit, RetryAfter: retryAfter}
+	if c != nil {
+		refused.Hold = c.hold(time.Now())
+	}
+	return refused
 }

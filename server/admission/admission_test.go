@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,7 +58,14 @@ func TestBytes(t *testing.T) {
 	if err := g.Send("a", 4000); err != nil {
 		t.Fatal(err)
 	}
+	if err := g.Arrive("a"); err != nil {
+		t.Error(err)
+	}
 	wantRefused(t, g.Send("a", 1000), admission.TooManyBytes)
+	wantRefused(t, g.Arrive("a"), admission.TooManyBytes) // before there is more
+	if err := g.Arrive("b"); err != nil {
+		t.Error(err)
+	}
 	if err := g.Send("a", 0); err != nil {
 		t.Error(err)
 	}
@@ -88,22 +96,121 @@ func TestStreams(t *testing.T) {
 
 func TestWork(t *testing.T) {
 	g := admission.New(admission.Options{CallsAtWork: 1, Wait: 20 * time.Millisecond})
-	done, err := g.Work(t.Context())
+	place, err := g.Work(t.Context(), "")
 	if err != nil || g.AtWork() != 1 {
 		t.Fatal(err, g.AtWork())
 	}
-	_, err = g.Work(t.Context())
+	_, err = g.Work(t.Context(), "a")
 	wantRefused(t, err, admission.TooMuchWork)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := g.Work(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := g.Work(ctx, ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want that it was canceled", err)
 	}
-	done()
-	if done, err = g.Work(t.Context()); err != nil {
+	place.Leave()
+	place.Leave()
+	other, err := g.Work(t.Context(), "a")
+	if err != nil {
 		t.Fatal(err)
 	}
-	done()
+	if err := place.Return(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want that it was canceled", err)
+	}
+	other.Leave()
+	if err := errors.Join(place.Return(t.Context()), place.Return(t.Context())); err != nil || g.AtWork() != 1 {
+		t.Error(err, g.AtWork())
+	}
+	place.Leave()
+	if g.AtWork() != 0 {
+		t.Errorf("%d are at work when all have left", g.AtWork())
+	}
+}
+
+// TestOwnWork has a caller take all places that it may have: its next call waits,
+// and another's does not.
+func TestOwnWork(t *testing.T) {
+	g := admission.New(admission.Options{CallsAtWork: 10, CallsAtWorkPerCaller: 2, Wait: time.Millisecond})
+	var places []*admission.Place
+	for range 2 {
+		place, err := g.Work(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		places = append(places, place)
+	}
+	_, err := g.Work(t.Context(), "a")
+	wantRefused(t, err, admission.TooMuchOwnWork)
+	for _, other := range []string{"b", ""} {
+		place, err := g.Work(t.Context(), other)
+		if err != nil {
+			t.Fatalf("caller %q: %v", other, err)
+		}
+		place.Leave()
+	}
+	if g.AtWork() != 2 {
+		t.Errorf("%d are at work", g.AtWork())
+	}
+	places[0].Leave()
+	if _, err := g.Work(t.Context(), "a"); err != nil {
+		t.Errorf("after one has left: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := places[0].Return(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want that it was canceled", err)
+	}
+}
+
+// TestFewWait bounds how many calls of a caller wait, whose messages are in memory.
+func TestFewWait(t *testing.T) {
+	g := admission.New(admission.Options{CallsAtWorkPerCaller: 1, Wait: time.Hour})
+	if _, err := g.Work(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var refused atomic.Int64
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			if _, err := g.Work(ctx, "a"); !errors.Is(err, context.Canceled) {
+				wantRefused(t, err, admission.TooMuchOwnWork)
+				refused.Add(1)
+			}
+		})
+	}
+	for deadline := time.Now().Add(10 * time.Second); refused.Load() < 60; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of 100 were refused", refused.Load())
+		}
+	}
+	cancel()
+	all.Wait()
+}
+
+// TestHold has a caller refused again and again: each refusal is to be kept back
+// longer, up to a second.
+func TestHold(t *testing.T) {
+	g := admission.New(admission.Options{CallsPerSecond: 1})
+	held := func(name string) time.Duration {
+		for {
+			if refused, ok := errors.AsType[*admission.RefusedError](g.Arrive(name)); ok {
+				return refused.Hold
+			}
+		}
+	}
+	if first := held("a"); first <= 0 || first > 10*time.Millisecond {
+		t.Errorf("the first refusal is held back for %s", first)
+	}
+	longest := time.Duration(0)
+	for range 500 {
+		longest = max(longest, held("a"))
+	}
+	if longest < 500*time.Millisecond || longest > time.Second {
+		t.Errorf("the refusals of who does not pause are held back for up to %s", longest)
+	}
+	if other := held("b"); other > 10*time.Millisecond {
+		t.Errorf("another caller's is held back for %s", other)
+	}
 }
 
 func TestMemory(t *testing.T) {

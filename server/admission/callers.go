@@ -36,7 +36,33 @@ type callerShard struct {
 type caller struct {
 	calls, bytes *rate.Limiter
 	streams      atomic.Int64
-	seen         time.Time // guarded by the shard
+	work         chan struct{} // the calls at work; nil: no bound
+	waiting      atomic.Int64  // for a place in work
+	heldUntil    atomic.Int64  // nanoseconds since 1970: when the last refusal goes out
+	seen         time.Time     // guarded by the shard
+}
+
+// Of refusals that are held back.
+const (
+	// betweenRefusals spaces the refusals of one caller out.
+	betweenRefusals = 10 * time.Millisecond
+	// longestHold is how long one is kept at the most.
+	longestHold = time.Second
+)
+
+// hold is how long a refusal is to be kept back that is told now. Who goes over a
+// bound by a little hardly notices; the refusals of who calls without pause come
+// one every ten milliseconds, until each takes a second. A connection in which one
+// request follows the other so makes one a second, and what a refusal costs is no
+// longer what the caller can make the server do.
+func (c *caller) hold(now time.Time) time.Duration {
+	for {
+		before := c.heldUntil.Load()
+		until := min(max(before, now.UnixNano())+int64(betweenRefusals), now.Add(longestHold).UnixNano())
+		if c.heldUntil.CompareAndSwap(before, until) {
+			return time.Duration(until - now.UnixNano())
+		}
+	}
 }
 
 func newCallers(opts Options) callers {
@@ -53,10 +79,14 @@ func newCallers(opts Options) callers {
 }
 
 func (c *callers) newCaller() *caller {
-	return &caller{
+	made := &caller{
 		calls: rate.NewLimiter(rate.Limit(c.opts.CallsPerSecond), 2*c.opts.CallsPerSecond),
 		bytes: rate.NewLimiter(rate.Limit(c.opts.BytesPerSecond), 4*c.opts.BytesPerSecond),
 	}
+	if c.opts.CallsAtWorkPerCaller > 0 {
+		made.work = make(chan struct{}, c.opts.CallsAtWorkPerCaller)
+	}
+	return made
 }
 
 func (c *callers) get(name string) *caller {
@@ -88,7 +118,7 @@ func (s *callerShard) sweep(now time.Time) {
 	}
 	s.swept = now
 	for name, c := range s.by {
-		if c.streams.Load() == 0 && now.Sub(c.seen) > idleAfter {
+		if c.streams.Load() == 0 && len(c.work) == 0 && now.Sub(c.seen) > idleAfter {
 			delete(s.by, name)
 		}
 	}

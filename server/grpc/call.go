@@ -185,6 +185,9 @@ func (c *call) end(err error) {
 // so that a message which is there costs no timer.
 func (c *call) SetReadTimeout(d time.Duration) { c.readTimeout = d }
 
+// HoldBack has the caller's connection not read for a while.
+func (c *call) HoldBack(d time.Duration) { c.stream.HoldBack(d) }
+
 // Stalled says whether the response was cut because nobody read it.
 func (c *call) Stalled() bool { return c.stream.Stalled() }
 

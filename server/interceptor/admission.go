@@ -1,6 +1,8 @@
 package interceptor
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -16,38 +19,141 @@ import (
 	"github.com/vitals-rpc/vitals/server/admission"
 )
 
-// Admission puts every call past the gate. A unary call takes one of the places
-// at work only when its request has been read, so that a caller whose request
-// never ends keeps none; a stream takes none, so that neither kind can starve the
-// other.
+// Admission puts every call past the gate. A unary call has one of the places at
+// work only while it computes: a caller whose request does not come, or who does
+// not read the answer, keeps none. A stream takes none, so that neither kind can
+// starve the other.
 type Admission struct {
 	Gate *admission.Gate
 	// Caller names who calls, to whom the bounds apply.
 	Caller func(context.Context) string
+	// Address names a caller of whom no more is known.
+	Address func(context.Context) string
+	// Alone says that nobody else calls over the caller's connection, so that it
+	// need not be read while a refusal is held back. Default: nobody is.
+	Alone func(context.Context) bool
+	// Told makes of a refusal what callers read of it where no interceptor does.
+	// Default: as it is.
+	Told func(error) error
+	// MaxMessageBytes is the largest message that is read, and so what one counts
+	// that was found to be larger when that much of it had been unpacked.
+	MaxMessageBytes int
 	// ReadTimeout is how long the one message of a call may take to arrive; the
 	// next one of a client's stream has ten times that.
 	ReadTimeout time.Duration
+
+	held atomic.Int64
 }
 
-// Handler puts the requests of a plain route past the same gate: what it refuses
-// is answered with 429 and when to come back.
-func (a *Admission) Handler(next http.Handler) http.Handler {
+// mostHeld is how many refusals are held back at once, of all callers: each is a
+// request in memory. Further ones go out at once.
+const mostHeld = 10_000
+
+// Held returns how many refusals are held back.
+func (a *Admission) Held() int { return int(a.held.Load()) }
+
+// arrive lets a call of this caller begin, or returns the refusal once it is time
+// for it.
+func (a *Admission) arrive(ctx context.Context, name string) error {
+	err := a.Gate.Arrive(name)
+	if err != nil {
+		a.holdBack(ctx, err)
+	}
+	return err
+}
+
+// send accounts for bytes that this caller has sent, or returns the refusal once it
+// is time for it.
+func (a *Admission) send(ctx context.Context, name string, bytes int) error {
+	err := a.Gate.Send(name, bytes)
+	if err != nil {
+		a.holdBack(ctx, err)
+	}
+	return err
+}
+
+// holdBack waits until a refusal may be told, and has nothing read of the caller's
+// connection meanwhile.
+func (a *Admission) holdBack(ctx context.Context, err error) {
+	refused, ok := errors.AsType[*admission.RefusedError](err)
+	if !ok || refused.Hold <= 0 {
+		return
+	}
+	if r, ok := ReaderFrom(ctx).(interface{ HoldBack(d time.Duration) }); ok && a.Alone != nil && a.Alone(ctx) {
+		r.HoldBack(refused.Hold)
+	}
+	defer a.held.Add(-1)
+	if a.held.Add(1) > mostHeld {
+		return
+	}
+	timer := time.NewTimer(refused.Hold)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// Arrivals lets the requests of plain routes begin past the same gate: what it
+// refuses is answered with 429 and when to come back. It is for those that cost
+// little more than their sending; the others are for [Admission.Handler].
+func (a *Admission) Arrivals(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := a.Gate.Arrive(a.Caller(r.Context()))
-		done := func() {}
-		if err == nil {
-			done, err = a.Gate.Work(r.Context())
-		}
-		if err != nil {
-			if refused, ok := errors.AsType[*admission.RefusedError](err); ok {
-				SetRetryAfter(w.Header(), refused.RetryAfter)
-			}
-			http.Error(w, err.Error(), http.StatusTooManyRequests)
+		if err := a.arrive(r.Context(), a.Caller(r.Context())); err != nil {
+			refuse(w, err)
 			return
 		}
-		defer done()
 		next.ServeHTTP(w, r)
 	})
+}
+
+// Handler is Arrivals for plain routes that compute their answer, which takes a
+// place at work. The answer is held in memory until that is over, so that nobody
+// keeps a place who does not read it; it is for small ones.
+func (a *Admission) Handler(next http.Handler) http.Handler {
+	return a.Arrivals(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t := &turn{ctx: r.Context(), gate: a.Gate, name: a.Caller(r.Context())}
+		if err := t.take(); err != nil {
+			refuse(w, err)
+			return
+		}
+		defer t.leave()
+		answer := &heldAnswer{ResponseWriter: w}
+		t.during(r.Context(), func() { next.ServeHTTP(answer, r) })
+		t.leave()
+		answer.send()
+	}))
+}
+
+// refuse answers a request that the gate does not let in.
+func refuse(w http.ResponseWriter, err error) {
+	sayRetry(w, err)
+	http.Error(w, err.Error(), http.StatusTooManyRequests)
+}
+
+func sayRetry(w http.ResponseWriter, err error) {
+	if refused, ok := errors.AsType[*admission.RefusedError](err); ok {
+		SetRetryAfter(w.Header(), refused.RetryAfter)
+	}
+}
+
+// heldAnswer keeps an answer until it is sent.
+type heldAnswer struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (h *heldAnswer) WriteHeader(status int) { h.status = cmp.Or(h.status, status) }
+
+func (h *heldAnswer) Write(p []byte) (int, error) { return h.body.Write(p) }
+
+// Unwrap lets http.ResponseController reach the writer beneath.
+func (h *heldAnswer) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+func (h *heldAnswer) send() {
+	h.ResponseWriter.WriteHeader(cmp.Or(h.status, http.StatusOK))
+	_, _ = h.body.WriteTo(h.ResponseWriter) // an error means that the caller is gone
 }
 
 // SetRetryAfter says in an answer's header when to come back: in whole seconds,
@@ -62,18 +168,21 @@ const streamPatience = 10
 // Intercept is the interceptor. Its refusals are *admission.RefusedError.
 func (a *Admission) Intercept(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-		name := a.Caller(ctx)
-		if err := a.Gate.Arrive(name); err != nil {
-			return err
+		name, r := a.Caller(ctx), requestFrom(ctx)
+		if !r.spendArrival() {
+			if err := a.arrive(ctx, name); err != nil {
+				return err
+			}
 		}
 		info, _ := connect.CallInfoForServerContext(ctx)
-		s := &admitted{ServerStream: stream, ctx: ctx, by: a, name: name, info: info}
+		s := &admitted{ServerStream: stream, by: a, turn: turn{ctx: ctx, gate: a.Gate, name: name}, info: info}
 		if spec.StreamType == connect.StreamTypeUnary {
 			s.work = true
-			defer func() { s.done() }()
+			defer s.leave()
 		} else {
 			closed, err := a.Gate.Open(name)
 			if err != nil {
+				a.holdBack(ctx, err)
 				return err
 			}
 			defer closed()
@@ -100,37 +209,43 @@ func (e *SlowRequestError) Error() string {
 // admitted is a call that has passed the gate.
 type admitted struct {
 	connect.ServerStream
-	ctx     context.Context //nolint:containedctx // it lives as long as its call
+	turn
 	by      *Admission
-	name    string
 	info    *connect.CallInfo
 	reader  Reader
 	timeout time.Duration
 	work    bool
-	release func()
 }
 
 // Receive reads a message, in the time that it may take.
 func (s *admitted) Receive(msg any) error {
-	if err := s.receive(msg); err != nil {
-		return err
+	err := s.receive(msg)
+	switch {
+	case connect.CodeOf(err) == connect.CodeResourceExhausted && s.refusal == nil: // it is larger than may be
+		err = cmp.Or(s.by.send(s.ctx, s.name, s.by.MaxMessageBytes), err)
+	case s.info != nil && (err == nil || s.work): // a unary call's also if it cannot be decoded
+		err = cmp.Or(s.by.send(s.ctx, s.name, s.info.ReceiveStats.Size), err)
 	}
-	if s.info != nil {
-		if err := s.by.Gate.Send(s.name, s.info.ReceiveStats.Size); err != nil {
-			return err
-		}
-	}
-	if !s.work || s.release != nil {
-		return nil
-	}
-	release, err := s.by.Gate.Work(s.ctx)
-	if err == nil {
-		s.release = release
+	if err == nil && s.work {
+		err = s.take()
 	}
 	return err
 }
 
-func (s *admitted) receive(msg any) error {
+// receive reads a message. That of a unary call is unpacked and decoded in the
+// call's turn, but for callers without bounds, who have theirs from then on.
+func (s *admitted) receive(msg any) (err error) {
+	if s.work && s.name != "" {
+		s.during(s.ctx, func() { err = s.receiveInTime(msg) })
+		if s.refusal != nil {
+			return s.refusal
+		}
+		return err
+	}
+	return s.receiveInTime(msg)
+}
+
+func (s *admitted) receiveInTime(msg any) error {
 	limited := s.reader != nil && s.timeout > 0
 	if limited {
 		s.reader.SetReadTimeout(s.timeout)
@@ -151,10 +266,13 @@ func (s *admitted) receive(msg any) error {
 	return &ReceiveError{err}
 }
 
-func (s *admitted) done() {
-	if s.release != nil {
-		s.release()
+// Send writes a message. A unary call has nothing to compute any more then, and may
+// wait long for a caller that does not read.
+func (s *admitted) Send(msg any) error {
+	if s.work {
+		s.leave()
 	}
+	return s.ServerStream.Send(msg)
 }
 
 // Reader is the request's side of a transport.

@@ -34,6 +34,8 @@ type Options struct {
 	MayDescribe func(context.Context) error
 	// Unknown is told of each call of a method that there is not. Default: nobody.
 	Unknown func(protocol string)
+	// Gate is what bodies have to pass before they are read. Default: nothing.
+	Gate transport.Gate
 }
 
 // Handler answers calls. Make one with [New].
@@ -44,6 +46,9 @@ type Handler struct {
 
 // New makes a handler.
 func New(opts Options) (*Handler, error) {
+	if opts.Gate == nil {
+		opts.Gate = transport.Open{}
+	}
 	document, err := json.Marshal(describe(opts))
 	return &Handler{opts: opts, document: document}, err
 }
@@ -55,12 +60,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !transport.Accept(w, r, "JSON-RPC", ContentTypes...) {
 		return
 	}
-	body, err := transport.ReadBody(r, h.opts.MaxMessageBytes)
-	if err != nil {
-		answer(w, r, response(nil, nil, rpcError(err)))
-		return
-	}
-	requests, batch, failed := Parse(body)
+	requests, batch, failed := h.read(w, r)
 	caller := h.opts.Methods.Caller(Protocol, "json", w.Header(), r)
 	switch {
 	case failed != nil:
@@ -74,6 +74,25 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		noAnswer(w, r)
 	}
+}
+
+// read reads a body and parses it.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) (requests []Request, batch bool, failed *Error) {
+	parsed, err := h.opts.Gate.Admit(w, r)
+	if err != nil {
+		return nil, false, rpcError(err)
+	}
+	length := 0
+	defer func() { // a parser that panics must not keep its turn
+		if err := parsed(length); err != nil {
+			requests, batch, failed = nil, false, rpcError(err)
+		}
+	}()
+	body, err := transport.ReadBody(r, h.opts.MaxMessageBytes)
+	if length = len(body); err != nil {
+		return nil, false, rpcError(err)
+	}
+	return Parse(body)
 }
 
 // serveBatch calls one after the other, and sends each response when it is there, so
@@ -124,6 +143,9 @@ func (h *Handler) serve(ctx context.Context, caller *transport.Caller, request R
 // call returns a result or an error.
 func (h *Handler) call(ctx context.Context, caller *transport.Caller, request Request) (json.RawMessage, *Error) {
 	if request.Method == discover {
+		if err := h.opts.Gate.Count(ctx); err != nil {
+			return nil, rpcError(err)
+		}
 		if h.opts.MayDescribe != nil {
 			if err := h.opts.MayDescribe(ctx); err != nil {
 				return nil, rpcError(err)
@@ -135,6 +157,9 @@ func (h *Handler) call(ctx context.Context, caller *transport.Caller, request Re
 	if err != nil {
 		if h.opts.Unknown != nil {
 			h.opts.Unknown(Protocol)
+		}
+		if err := h.opts.Gate.Count(ctx); err != nil {
+			return nil, rpcError(err)
 		}
 		return nil, notFound(err)
 	}

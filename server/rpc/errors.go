@@ -29,16 +29,25 @@ func Errors(next connect.ServerFunc) connect.ServerFunc {
 		if err != nil && hasLeft(err) {
 			return connect.NewError(connect.CodeCanceled, "the caller has left").WithCause(err)
 		}
-		code, ok := codeOf(err)
-		if !ok {
-			return err
+		if info, ok := connect.CallInfoForServerContext(ctx); ok && retryAfter(err) > 0 {
+			interceptor.SetRetryAfter(info.ResponseHeader(), retryAfter(err))
 		}
-		told := connect.NewError(code, err.Error()).WithCause(err)
-		if after := retryAfter(err); after > 0 {
-			told = tryLater(ctx, told, after)
-		}
-		return told
+		return Told(err)
 	}
+}
+
+// Told returns what a caller gets of an error: one that is not in the table as it
+// is. When to come back is in google.rpc.RetryInfo.
+func Told(err error) error {
+	code, ok := codeOf(err)
+	if !ok {
+		return err
+	}
+	told := connect.NewError(code, err.Error()).WithCause(err)
+	if after := retryAfter(err); after > 0 {
+		return tryLater(told, after)
+	}
+	return told
 }
 
 // rateRetry is when to come back where a rate was exceeded.
@@ -55,12 +64,8 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// tryLater says when to come back: in whole seconds in a header for who speaks
-// HTTP, and exactly in google.rpc.RetryInfo.
-func tryLater(ctx context.Context, err *connect.Error, after time.Duration) *connect.Error {
-	if info, ok := connect.CallInfoForServerContext(ctx); ok {
-		interceptor.SetRetryAfter(info.ResponseHeader(), after)
-	}
+// tryLater says when to come back.
+func tryLater(err *connect.Error, after time.Duration) *connect.Error {
 	detail, packing := connectproto.NewErrorDetail(&errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
 	if packing != nil {
 		return err // its words say the same

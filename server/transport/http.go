@@ -48,7 +48,8 @@ func Accept(w http.ResponseWriter, r *http.Request, protocol string, types ...st
 // ReadBody reads a body, which may be packed in gzip, of at most limit bytes before
 // and after it is unpacked.
 //
-// Errors: a *connect.Error for the caller.
+// Errors: a *connect.Error for the caller. What had been read until then is returned
+// too, for whoever counts it.
 func ReadBody(r *http.Request, limit int) ([]byte, error) {
 	body := io.Reader(&limited{Reader: r.Body, left: limit})
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
@@ -65,7 +66,7 @@ func ReadBody(r *http.Request, limit int) ([]byte, error) {
 	}
 	data, err := io.ReadAll(body)
 	if err != nil {
-		return nil, explain(err, limit)
+		return data, explain(err, limit)
 	}
 	return data, nil
 }

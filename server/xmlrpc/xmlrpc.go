@@ -33,6 +33,8 @@ type Options struct {
 	MayDescribe func(context.Context) error
 	// Unknown is told of each call of a method that there is not. Default: nobody.
 	Unknown func(protocol string)
+	// Gate is what bodies have to pass before they are read. Default: nothing.
+	Gate transport.Gate
 }
 
 func (o *Options) mayDescribe(ctx context.Context) error {
@@ -46,7 +48,12 @@ func (o *Options) mayDescribe(ctx context.Context) error {
 type Handler struct{ opts Options }
 
 // New makes a handler.
-func New(opts Options) *Handler { return &Handler{opts: opts} }
+func New(opts Options) *Handler {
+	if opts.Gate == nil {
+		opts.Gate = transport.Open{}
+	}
+	return &Handler{opts: opts}
+}
 
 const (
 	prologue = `<?xml version="1.0" encoding="UTF-8"?>` + "\n<methodResponse>"
@@ -60,7 +67,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	caller := h.opts.Methods.Caller(Protocol, "xml", w.Header(), r)
-	call, err := h.read(r)
+	call, err := h.read(w, r)
 	if err == nil && call.Method == multicall {
 		h.serveMulticall(w, r, caller, call)
 		return
@@ -84,13 +91,23 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = body.Close()
 }
 
-func (h *Handler) read(r *http.Request) (Call, error) {
-	body, err := transport.ReadBody(r, h.opts.MaxMessageBytes)
+// read reads a body and parses it.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) (call Call, err error) {
+	parsed, err := h.opts.Gate.Admit(w, r)
 	if err != nil {
 		return Call{}, err
 	}
-	call, err := Parse(body)
-	if err != nil {
+	length := 0
+	defer func() { // a parser that panics must not keep its turn
+		if refused := parsed(length); refused != nil {
+			call, err = Call{}, refused
+		}
+	}()
+	body, err := transport.ReadBody(r, h.opts.MaxMessageBytes)
+	if length = len(body); err != nil {
+		return Call{}, err
+	}
+	if call, err = Parse(body); err != nil {
 		return Call{}, connect.Errorf(connect.CodeInvalidArgument, "the body is no XML-RPC call: %s", err)
 	}
 	return call, nil
@@ -100,6 +117,9 @@ func (h *Handler) read(r *http.Request) (Call, error) {
 // is of no use.
 func (h *Handler) call(ctx context.Context, caller *transport.Caller, call Call, out *writer) error {
 	if system, ok := systemMethods[call.Method]; ok {
+		if err := h.opts.Gate.Count(ctx); err != nil {
+			return err
+		}
 		if err := h.opts.mayDescribe(ctx); err != nil {
 			return err
 		}
@@ -109,6 +129,9 @@ func (h *Handler) call(ctx context.Context, caller *transport.Caller, call Call,
 	if err != nil {
 		if h.opts.Unknown != nil {
 			h.opts.Unknown(Protocol)
+		}
+		if err := h.opts.Gate.Count(ctx); err != nil {
+			return err
 		}
 		return connect.NewError(connect.CodeUnimplemented, err.Error())
 	}
