@@ -111,6 +111,32 @@ func TestAccountsSurviveKills(t *testing.T) {
 			t.Fatalf("a token whose end was acknowledged is back: %v", err)
 		}
 	}
+	events := countEvents(t, withToken(t, s.url, admin))
+	if got, want := events["token.create"], len(made)+len(revoked); got < want {
+		t.Errorf("of %d tokens that were made, %d are in the record", want, got)
+	}
+	if got, want := events["token.revoke"], len(revoked); got < want {
+		t.Errorf("of %d tokens that were revoked, %d are in the record", want, got)
+	}
+}
+
+// countEvents counts what is in the record, by action.
+func countEvents(t *testing.T, admin *client.Client) map[string]int {
+	t.Helper()
+	counts := map[string]int{}
+	for before := int64(0); ; {
+		page, err := admin.Accounts().ListEvents(t.Context(), &usersv1.ListEventsRequest{Limit: 500, Before: before})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page.GetEvents()) == 0 {
+			return counts
+		}
+		for _, e := range page.GetEvents() {
+			counts[e.GetAction()]++
+			before = e.GetId()
+		}
+	}
 }
 
 // TestFleetEnrols rolls out two agents with one secret, which is then rotated:

@@ -3,10 +3,12 @@ package server_test
 import (
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -215,30 +217,69 @@ func TestEveryProcedureByEveryRoleOverEveryTransport(t *testing.T) {
 	}
 }
 
+// TestRefusedCallsCostNothing measures what a refused call has the server allocate,
+// beside the same call when it is let in: its message is small as it is sent and
+// large when it is unpacked.
+func TestRefusedCallsCostNothing(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	p := populate(t, srv.Accounts())
+	const unpacked = 1 << 20
+	message := "\x0a" + string(binary.AppendUvarint(nil, unpacked)) + strings.Repeat("x", unpacked) // field 1, a text
+	query := `{"jsonrpc":"2.0","id":1,"method":"get_metric","params":["` + strings.Repeat("x", unpacked) + `"]}`
+	call := "<methodCall><methodName>get_metric</methodName><params><param><value>" + strings.Repeat("x", unpacked) + "</value></param></params></methodCall>"
+	f := func(name, path, body string, header ...string) {
+		t.Helper()
+		cost := func(who string) uint64 {
+			const calls = 5
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			for range calls {
+				send(t, srv.HTTP2(), http.MethodPost, srv.URL+path, body, append(header, who)...)
+			}
+			runtime.ReadMemStats(&after)
+			return (after.TotalAlloc - before.TotalAlloc) / calls
+		}
+		letIn, stranger, wrong := cost(p.header("viewer")), cost(p.header("nobody")), cost("Authorization: Bearer secret")
+		t.Logf("%-8s %7d KiB when let in, %4d KiB refused without a token, %4d KiB with a wrong one", name, letIn>>10, stranger>>10, wrong>>10)
+		if letIn < unpacked || max(stranger, wrong) > 256<<10 {
+			t.Errorf("over %s, a call costs %d bytes when let in, %d without a token, %d with a wrong one", name, letIn, stranger, wrong)
+		}
+	}
+	f("connect", getMetric, gzipped(t, message), "Content-Type: application/proto", "Content-Encoding: gzip")
+	f("grpc", getMetric, envelope(1, gzipped(t, message)), "Content-Type: application/grpc", "Grpc-Encoding: gzip", "Te: trailers")
+	f("grpcweb", getMetric, envelope(1, gzipped(t, message)), "Content-Type: application/grpc-web+proto", "Grpc-Encoding: gzip")
+	f("jsonrpc", "/jsonrpc", gzipped(t, query), asJSON, "Content-Encoding: gzip")
+	f("xmlrpc", "/RPC2", gzipped(t, call), "Content-Type: text/xml", "Content-Encoding: gzip")
+}
+
 func TestEveryRouteByEveryRole(t *testing.T) {
 	srv := servertest.NewSeeded(t, server.Options{Page: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
 	p := populate(t, srv.Accounts())
-	f := func(path string, role authv1.Role) {
+	f := func(method, path string, role authv1.Role, letIn int) {
 		t.Helper()
-		for who := range p.secrets {
-			got := send(t, srv.HTTP1(), http.MethodGet, srv.URL+path, "", p.header(who))
-			want := http.StatusOK
-			switch {
-			case slices.Contains(mayBe[role], who):
-			case who == "nobody":
-				want = http.StatusUnauthorized
-			default:
-				want = http.StatusForbidden
+		eachHTTP(t, srv, func(t *testing.T, c *http.Client) {
+			for who := range p.secrets {
+				got := send(t, c, method, srv.URL+path, "", p.header(who))
+				want := letIn
+				switch {
+				case slices.Contains(mayBe[role], who):
+				case who == "nobody":
+					want = http.StatusUnauthorized
+				default:
+					want = http.StatusForbidden
+				}
+				if got.status != want {
+					t.Errorf("%s %s by %s: %d, want %d: %s", method, path, who, got.status, want, got.body)
+				}
 			}
-			if got.status != want {
-				t.Errorf("%s by %s: %d, want %d: %s", path, who, got.status, want, got.body)
-			}
-		}
+		})
 	}
-	f("/metrics", authv1.Role_ROLE_VIEWER)
-	f("/healthz", authv1.Role_ROLE_ANYONE)
-	f("/readyz", authv1.Role_ROLE_ANYONE)
-	f("/", authv1.Role_ROLE_ANYONE)
+	f(http.MethodGet, "/metrics", authv1.Role_ROLE_VIEWER, http.StatusOK)
+	f(http.MethodGet, "/healthz", authv1.Role_ROLE_ANYONE, http.StatusOK)
+	f(http.MethodGet, "/readyz", authv1.Role_ROLE_ANYONE, http.StatusOK)
+	f(http.MethodPost, "/session", authv1.Role_ROLE_ANYONE, http.StatusUnsupportedMediaType) // it is no JSON
+	f(http.MethodDelete, "/session", authv1.Role_ROLE_ANYONE, http.StatusNoContent)
+	f(http.MethodGet, "/", authv1.Role_ROLE_ANYONE, http.StatusOK)
 }
 
 func TestWhatIsShownHasToHold(t *testing.T) {

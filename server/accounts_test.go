@@ -17,6 +17,7 @@ import (
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/gen/users"
 	usersv1 "github.com/vitals-rpc/vitals/gen/users/v1"
+	"github.com/vitals-rpc/vitals/gen/users/v1/usersv1connect"
 	authv1 "github.com/vitals-rpc/vitals/gen/vitals/auth/v1"
 	"github.com/vitals-rpc/vitals/server"
 	"github.com/vitals-rpc/vitals/server/account"
@@ -403,6 +404,65 @@ func TestAccountService(t *testing.T) {
 	}
 	if len(srv.Log.Lines("msg=audit", "actor=viewer", "action=token.create")) != 1 {
 		t.Error("the log does not have the event")
+	}
+}
+
+// TestEveryChangeIsRecorded makes each change of accounts over the wire: the newest
+// event tells who did it, what, to what and from where, and a change that is refused
+// leaves none.
+func TestEveryChangeIsRecorded(t *testing.T) {
+	srv := servertest.NewServer(t, server.Options{})
+	p := populate(t, srv.Accounts())
+	as := func(who string) usersv1connect.AccountServiceClient {
+		return srv.Client(servertest.Connections()[0], client.WithToken(p.secrets[who])).Accounts()
+	}
+	newest := func() *usersv1.Event {
+		t.Helper()
+		events, err := as("admin").ListEvents(t.Context(), &usersv1.ListEventsRequest{Limit: 1})
+		if err != nil || len(events.GetEvents()) != 1 {
+			t.Fatal(events, err)
+		}
+		return events.GetEvents()[0]
+	}
+	f := func(err error, actor, action, target string) {
+		t.Helper()
+		e := newest()
+		if err != nil || e.GetActor() != actor || e.GetAction() != action || !strings.Contains(e.GetTarget(), target) || !strings.HasPrefix(e.GetPeer(), "127.0.0.1") || time.Since(e.GetTime().AsTime()) > time.Minute {
+			t.Errorf("%v; want that %s did %s to %s, got %v", err, actor, action, target, e)
+		}
+	}
+	ctx := t.Context()
+	_, err := srv.Client(servertest.Connections()[0], client.WithToken(p.secrets["admin"])).Users().CreateUser(ctx, &users.CreateUserRequest{Name: "bob"})
+	f(err, "admin", "user.create", "bob")
+	made, err := as("admin").CreateToken(ctx, &usersv1.CreateTokenRequest{Name: "laptop", User: "bob"})
+	f(err, "admin", "token.create", "laptop")
+	_, err = as("admin").RotateToken(ctx, &usersv1.RotateTokenRequest{Id: made.GetToken().GetId()})
+	f(err, "admin", "token.rotate", "laptop")
+	_, err = as("admin").RevokeToken(ctx, &usersv1.RevokeTokenRequest{Id: made.GetToken().GetId()})
+	f(err, "admin", "token.revoke", "laptop")
+	_, err = as("admin").SetRole(ctx, &usersv1.SetRoleRequest{User: "bob", Role: authv1.Role_ROLE_OPERATOR})
+	f(err, "admin", "user.role", "bob")
+	_, err = as("admin").SetPassword(ctx, &usersv1.SetPasswordRequest{User: "bob", Password: "correct horse"})
+	f(err, "admin", "user.password", "bob")
+	session, err := as("nobody").SignIn(ctx, &usersv1.SignInRequest{Name: "bob", Password: "correct horse"})
+	f(err, "bob", "session.begin", "session")
+	p.secrets["bob"] = session.GetSecret()
+	_, err = as("bob").SignOut(ctx, &usersv1.SignOutRequest{})
+	f(err, "bob", "session.end", "bob")
+	_, err = as("enrolment").Enrol(ctx, &usersv1.EnrolRequest{Hostname: "web-9", HostId: "id"})
+	f(err, "enrolment fleet", "agent.enrol", "web-9")
+	_, err = as("admin").DeleteUser(ctx, &usersv1.DeleteUserRequest{User: "bob"})
+	f(err, "admin", "user.delete", "bob")
+
+	last := newest().GetId()
+	if _, err := as("operator").DeleteUser(ctx, &usersv1.DeleteUserRequest{User: "viewer"}); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Error(err)
+	}
+	if _, err := as("admin").DeleteUser(ctx, &usersv1.DeleteUserRequest{User: "admin"}); connect.CodeOf(err) != connect.CodeFailedPrecondition {
+		t.Error(err)
+	}
+	if e := newest(); e.GetId() != last {
+		t.Errorf("a refused change has left %v", e)
 	}
 }
 
