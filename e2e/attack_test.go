@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,10 +34,31 @@ const (
 	getMetric  = "/monitoring.MonitoringService/GetMetric"
 )
 
+// attacks are what [siege] can do, by name.
+var attacks = []struct {
+	name string
+	run  func(*siege)
+}{
+	{"bodies that stall", (*siege).stallBodies},
+	{"answers that nobody reads", (*siege).readNothing},
+	{"idle connections", (*siege).connect},
+	{"calls without pause", (*siege).hammer},
+	{"calls without pause over HTTP2", (*siege).hammerStreams},
+	{"batches without pause", (*siege).batches},
+	{"streams opened and reset", (*siege).resetStreams},
+	{"headers without end", (*siege).floodHeaders},
+	{"CONTINUATION without end", (*siege).floodContinuation},
+	{"pings and settings", (*siege).floodControl},
+	{"compression bombs", (*siege).bomb},
+	{"deep JSON", (*siege).deepJSON},
+	{"deep XML", (*siege).deepXML},
+}
+
 // TestAttacks does what those do who want a server down, each thing for a while,
 // beside a caller who behaves: that one is served all the time, and the server's
-// memory stays bounded. `-v` shows the figures; `-args -plain` takes them without
-// the race detector.
+// memory stays bounded. The attackers are a process of their own, so that the
+// caller waits for the server and for its processor, not for them. `-v` shows the
+// figures; `-args -plain` takes them without the race detector.
 func TestAttacks(t *testing.T) {
 	srv := startServer(t, "--read-timeout", "3s", "--send-timeout", "3s")
 	good := srv.client()
@@ -43,38 +66,14 @@ func TestAttacks(t *testing.T) {
 		_, err := good.Monitoring().GetMetric(t.Context(), &monitoring.MetricRequest{})
 		return err == nil
 	})
-	packedZeros()
-	for _, attack := range []struct {
-		name string
-		run  func(*siege)
-	}{
-		{"bodies that stall", (*siege).stallBodies},
-		{"answers that nobody reads", (*siege).readNothing},
-		{"idle connections", (*siege).connect},
-		{"calls without pause", (*siege).hammer},
-		{"streams opened and reset", (*siege).resetStreams},
-		{"headers without end", (*siege).floodHeaders},
-		{"CONTINUATION without end", (*siege).floodContinuation},
-		{"pings and settings", (*siege).floodControl},
-		{"compression bombs", (*siege).bomb},
-		{"deep JSON", (*siege).deepJSON},
-		{"deep XML", (*siege).deepXML},
-	} {
+	zeros := packedZeros(t)
+	for i, attack := range attacks {
 		t.Run(attack.name, func(t *testing.T) {
+			attackers := newAttackers(t, attackConfig{Attack: i, Addr: srv.addr, Zeros: zeros})
 			alone := behave(t, srv, func() { time.Sleep(attackTime / 2) })
 			before := alone.peak
-			during := behave(t, srv, func() {
-				s := &siege{t: t, srv: srv}
-				s.ctx, s.end = context.WithTimeout(t.Context(), attackTime)
-				defer s.end()
-				attack.run(s)
-				s.crowd.Wait()
-				if s.hits.Load() == 0 {
-					t.Error("the attack reached nobody")
-				}
-				t.Logf("%d hits", s.hits.Load())
-			})
-			t.Logf("p99 %8s alone, %8s during; memory %4d MiB before, %4d MiB at most during",
+			during := behave(t, srv, attackers.run)
+			t.Logf("%s; p99 %8s alone, %8s during; memory %4d MiB before, %4d MiB at most during", attackers.hits(),
 				alone.p99.Round(10*time.Microsecond), during.p99.Round(10*time.Microsecond), before>>20, during.peak>>20)
 			if during.peak > before+mostGrowth {
 				t.Errorf("the server grew from %d to %d MiB", before>>20, during.peak>>20)
@@ -84,6 +83,69 @@ func TestAttacks(t *testing.T) {
 	if !srv.running() {
 		t.Error("the server is gone")
 	}
+}
+
+// attackEnv has the attackConfig of a child process in JSON.
+const attackEnv = "VITALS_E2E_ATTACK"
+
+type attackConfig struct {
+	Attack int    // which of attacks
+	Addr   string // of the server
+	Zeros  string // the file of packedZeros
+}
+
+// attack is the child process: it attacks for [attackTime] and says how often.
+func attack(config string) error {
+	var c attackConfig
+	if err := json.Unmarshal([]byte(config), &c); err != nil {
+		return err
+	}
+	zeros, err := os.ReadFile(c.Zeros)
+	if err != nil {
+		return err
+	}
+	s := &siege{addr: c.Addr, zeros: zeros}
+	s.ctx, s.end = context.WithTimeout(context.Background(), attackTime)
+	defer s.end()
+	attacks[c.Attack].run(s)
+	s.crowd.Wait()
+	_, err = fmt.Fprintf(os.Stderr, hitsFormat, s.hits.Load())
+	return err
+}
+
+const hitsFormat = "%d hits\n"
+
+// attackers are that process.
+type attackers struct{ *process }
+
+func newAttackers(t *testing.T, c attackConfig) attackers {
+	t.Helper()
+	config, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return attackers{newProcess(t, "the attackers", os.Args[0], []string{attackEnv + "=" + string(config)}, "-test.run=^$")}
+}
+
+// run runs it to its end.
+func (a attackers) run() {
+	a.tb.Helper()
+	a.start()
+	select {
+	case <-a.done:
+	case <-time.After(patience):
+		a.tb.Errorf("the attack goes on after %s", patience)
+	}
+}
+
+// hits is what it says of itself; an attack that reached nobody fails the test.
+func (a attackers) hits() string {
+	a.tb.Helper()
+	var hits int64
+	if _, err := fmt.Sscanf(a.log.String(), hitsFormat, &hits); err != nil || hits == 0 {
+		a.tb.Errorf("the attack reached nobody: %v", err)
+	}
+	return fmt.Sprintf("%d hits", hits)
 }
 
 // behaved is what a caller who behaves has seen.
@@ -151,8 +213,8 @@ func memoryOf(t *testing.T, srv *serverProcess) int64 {
 
 // siege is one attack.
 type siege struct {
-	t     *testing.T
-	srv   *serverProcess
+	addr  string
+	zeros []byte
 	ctx   context.Context //nolint:containedctx // it lives as long as the attack
 	end   context.CancelFunc
 	crowd sync.WaitGroup
@@ -166,7 +228,7 @@ func (s *siege) each(attackers int, attack func(net.Conn) error) {
 	for range attackers {
 		s.crowd.Go(func() {
 			for s.ctx.Err() == nil {
-				conn, err := dialer.DialContext(s.ctx, "tcp", s.srv.addr)
+				conn, err := dialer.DialContext(s.ctx, "tcp", s.addr)
 				if err != nil {
 					time.Sleep(time.Millisecond) // the server may take no more
 					continue
@@ -253,6 +315,34 @@ func head(encoder *hpack.Encoder) error {
 		}
 	}
 	return nil
+}
+
+// hammerStreams opens calls as fast as a connection carries them, a new one for each
+// connection that the server has cut.
+func (s *siege) hammerStreams() {
+	s.overHTTP2(20, func(framer *http2.Framer, encoder *hpack.Encoder, block *bytes.Buffer) error {
+		for id := uint32(1); s.ctx.Err() == nil; id += 2 {
+			block.Reset()
+			if err := head(encoder); err != nil {
+				return err
+			}
+			if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndHeaders: true}); err != nil {
+				return err
+			}
+			if err := framer.WriteData(id, true, make([]byte, 5)); err != nil { // an empty message
+				return err
+			}
+			s.hits.Add(1)
+		}
+		return nil
+	})
+}
+
+// batches sends many calls in each request, most of which there are not.
+func (s *siege) batches() {
+	call := `{"jsonrpc":"2.0","id":1,"method":"get_metric"},{"jsonrpc":"2.0","id":2,"method":"rpc.discover"},{"jsonrpc":"2.0","id":3,"method":"get_matric"}`
+	s.send(20, "/jsonrpc", "application/json", "", []byte("["+strings.Repeat(call+",", 300)+call+"]"))
+	s.send(20, "/jsonrpc", "application/json", "", []byte(strings.Repeat("[1,", 30_000)))
 }
 
 func (s *siege) resetStreams() {
@@ -344,8 +434,9 @@ func (s *siege) send(attackers int, path, contentType, more string, body []byte)
 	})
 }
 
-// packedZeros is half a gigabyte of zeros, in half a megabyte.
-var packedZeros = sync.OnceValue(func() []byte {
+// packedZeros is a file of half a gigabyte of zeros, in half a megabyte.
+func packedZeros(t *testing.T) string {
+	t.Helper()
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
 	zeros := make([]byte, 1<<20)
@@ -353,8 +444,12 @@ var packedZeros = sync.OnceValue(func() []byte {
 		_, _ = w.Write(zeros) // a buffer takes it
 	}
 	_ = w.Close()
-	return packed.Bytes()
-})
+	path := filepath.Join(t.TempDir(), "zeros.gz")
+	if err := os.WriteFile(path, packed.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
 
 func (s *siege) bomb() {
 	for _, path := range []string{getMetric, "/jsonrpc", "/RPC2"} {
@@ -362,7 +457,7 @@ func (s *siege) bomb() {
 		if path == "/RPC2" {
 			contentType = "text/xml"
 		}
-		s.send(5, path, contentType, "Content-Encoding: gzip\r\n", packedZeros())
+		s.send(5, path, contentType, "Content-Encoding: gzip\r\n", s.zeros)
 	}
 }
 

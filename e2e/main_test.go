@@ -26,12 +26,14 @@ const patience = 60 * time.Second
 var binary string
 
 func TestMain(m *testing.M) {
-	if text := os.Getenv(childEnv); text != "" {
-		if err := recordUntilKilled(text); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for env, child := range map[string]func(string) error{childEnv: recordUntilKilled, attackEnv: attack} {
+		if text := os.Getenv(env); text != "" {
+			if err := child(text); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			return
 		}
-		return
 	}
 	flag.Parse()
 	if runtime.GOMAXPROCS(0) < 3 {
