@@ -135,7 +135,6 @@ type Gate struct {
 	opts    Options
 	callers callers
 	work    chan struct{}
-	leave   func() // gives a place in work back
 	memory  memory
 
 	refused map[Reason]*atomic.Int64 // filled once
@@ -147,7 +146,6 @@ func New(opts Options) *Gate {
 	g := &Gate{opts: opts, callers: newCallers(opts), refused: map[Reason]*atomic.Int64{}}
 	if opts.CallsAtWork > 0 {
 		g.work = make(chan struct{}, opts.CallsAtWork)
-		g.leave = func() { <-g.work }
 	}
 	for _, reason := range Reasons() {
 		g.refused[reason] = new(atomic.Int64)
@@ -164,12 +162,13 @@ func (g *Gate) AtWork() int { return len(g.work) }
 // Callers returns how many callers are told apart at the moment.
 func (g *Gate) Callers() int { return g.callers.len() }
 
-// Arrive lets a call of this caller begin, or refuses it with a *[RefusedError].
+// Arrive lets a call of this caller begin, or refuses it with a *[RefusedError]: also
+// one whose caller has sent more bytes than it may, before there are more.
 func (g *Gate) Arrive(name string) error {
 	if g.opts.MaxMemory > 0 && g.memory.used() > g.opts.MaxMemory {
 		return g.refuse(nil, TooMuchMemory, int(g.opts.MaxMemory), time.Second)
 	}
-	if name == "" || g.opts.CallsPerSecond < 0 {
+	if name == "" {
 		return nil
 	}
 	c := g.callers.get(name)
@@ -177,7 +176,8 @@ func (g *Gate) Arrive(name string) error {
 }
 
 // Send accounts for bytes that this caller has sent, or refuses with a
-// *[RefusedError] the message that they are.
+// *[RefusedError] the message that they are. They count also then: they have been
+// read, and perhaps unpacked.
 func (g *Gate) Send(name string, bytes int) error {
 	if name == "" || g.opts.BytesPerSecond < 0 || bytes == 0 {
 		return nil

@@ -58,7 +58,14 @@ func TestBytes(t *testing.T) {
 	if err := g.Send("a", 4000); err != nil {
 		t.Fatal(err)
 	}
+	if err := g.Arrive("a"); err != nil {
+		t.Error(err)
+	}
 	wantRefused(t, g.Send("a", 1000), admission.TooManyBytes)
+	wantRefused(t, g.Arrive("a"), admission.TooManyBytes) // before there is more
+	if err := g.Arrive("b"); err != nil {
+		t.Error(err)
+	}
 	if err := g.Send("a", 0); err != nil {
 		t.Error(err)
 	}

@@ -75,6 +75,10 @@ func (s *Stream) SetReadDeadline(t time.Time) { _ = (*responseWriter)(s).SetRead
 // goroutine that reads.
 func (s *Stream) SetReadTimeout(d time.Duration) { (*responseWriter)(s).SetReadTimeout(d) }
 
+// HoldBack has nothing more read of the connection for that long, a second at the
+// most: see the response writer's.
+func (s *Stream) HoldBack(d time.Duration) { (*responseWriter)(s).HoldBack(d) }
+
 // Stalled says whether the stream was reset, or its connection cut, because the
 // client did not read.
 func (s *Stream) Stalled() bool { return (*responseWriter)(s).Stalled() }
