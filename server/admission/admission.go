@@ -171,8 +171,14 @@ func (g *Gate) Arrive(name string) error {
 	if name == "" {
 		return nil
 	}
-	c := g.callers.get(name)
-	return g.take(c, c.calls, 1, TooManyCalls, g.opts.CallsPerSecond)
+	c, now := g.callers.get(name), time.Now()
+	if g.opts.BytesPerSecond > 0 && c.bytes.TokensAt(now) < 0 {
+		return g.refuse(c, TooManyBytes, g.opts.BytesPerSecond, until(c.bytes, 0, now))
+	}
+	if g.opts.CallsPerSecond < 0 || c.calls.AllowN(now, 1) {
+		return nil
+	}
+	return g.refuse(c, TooManyCalls, g.opts.CallsPerSecond, until(c.calls, 1, now))
 }
 
 // Send accounts for bytes that this caller has sent, or refuses with a
@@ -182,17 +188,19 @@ func (g *Gate) Send(name string, bytes int) error {
 	if name == "" || g.opts.BytesPerSecond < 0 || bytes == 0 {
 		return nil
 	}
-	c := g.callers.get(name)
-	return g.take(c, c.bytes, bytes, TooManyBytes, g.opts.BytesPerSecond)
-}
-
-func (g *Gate) take(c *caller, bucket *rate.Limiter, n int, reason Reason, limit int) error {
-	now := time.Now()
-	if bucket.AllowN(now, n) {
+	c, now := g.callers.get(name), time.Now()
+	if c.bytes.AllowN(now, bytes) {
 		return nil
 	}
-	wait := time.Duration((float64(n) - bucket.TokensAt(now)) / float64(limit) * float64(time.Second))
-	return g.refuse(c, reason, limit, max(wait, time.Millisecond))
+	wait := until(c.bytes, bytes, now)
+	c.bytes.ReserveN(now, bytes)
+	return g.refuse(c, TooManyBytes, g.opts.BytesPerSecond, wait)
+}
+
+// until is how long it takes until a bucket has n tokens.
+func until(bucket *rate.Limiter, n int, now time.Time) time.Duration {
+	missing := float64(n) - bucket.TokensAt(now)
+	return max(time.Duration(missing/float64(bucket.Limit())*float64(time.Second)), time.Millisecond)
 }
 
 // Open lets this caller open a stream, or refuses it with a *[RefusedError]. Call
