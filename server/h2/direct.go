@@ -62,10 +62,6 @@ func (s *Stream) Read(p []byte) (int, error) { return (*requestBody)(s).Read(p) 
 // Close drops what is still to come of the body.
 func (s *Stream) Close() error { return (*requestBody)(s).Close() }
 
-// HoldBack has nothing more read of the connection for that long, a second at the
-// most; see the method of the response that handlers get.
-func (s *Stream) HoldBack(d time.Duration) { (*responseWriter)(s).HoldBack(d) }
-
 // SetReadDeadline makes reads that wait fail once it has passed; the zero time is
 // no deadline.
 func (s *Stream) SetReadDeadline(t time.Time) { _ = (*responseWriter)(s).SetReadDeadline(t) } // it never fails
