@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -231,13 +232,17 @@ func TestRefusedCallsCostNothing(t *testing.T) {
 		t.Helper()
 		cost := func(who string) uint64 {
 			const calls = 5
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			for range calls {
-				send(t, srv.HTTP2(), http.MethodPost, srv.URL+path, body, append(header, who)...)
+			least := uint64(math.MaxUint64) // what else the process does comes on top of some rounds
+			for range 3 {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				for range calls {
+					send(t, srv.HTTP2(), http.MethodPost, srv.URL+path, body, append(header, who)...)
+				}
+				runtime.ReadMemStats(&after)
+				least = min(least, (after.TotalAlloc-before.TotalAlloc)/calls)
 			}
-			runtime.ReadMemStats(&after)
-			return (after.TotalAlloc - before.TotalAlloc) / calls
+			return least
 		}
 		letIn, stranger, wrong := cost(p.header("viewer")), cost(p.header("nobody")), cost("Authorization: Bearer secret")
 		t.Logf("%-8s %7d KiB when let in, %4d KiB refused without a token, %4d KiB with a wrong one", name, letIn>>10, stranger>>10, wrong>>10)

@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/vitals-rpc/vitals/server/access"
 	"github.com/vitals-rpc/vitals/server/h2"
@@ -16,7 +18,9 @@ type other struct {
 	once       sync.Once
 	connection *access.Connection
 	peer       peer.Peer
-	proxy      bool // a trusted one, which speaks for others
+	// sendBy is until when a write over HTTP/1.1 may wait; of the goroutine that
+	// answers. See deadlineWriter.
+	sendBy time.Time
 }
 
 type otherKey struct{}
@@ -30,21 +34,39 @@ func withOther(ctx context.Context, _ net.Conn) context.Context {
 	return peer.With(access.WithConnection(ctx, o.connection), &o.peer)
 }
 
+// settle finds it out, if nobody has.
+func (o *other) settle(ctx context.Context, remote string, state *tls.ConnectionState) {
+	o.once.Do(func() {
+		local, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr)
+		o.connection.Settle(local, remote, state)
+		o.peer = peer.Direct(remote, state)
+	})
+}
+
+func otherOf(ctx context.Context) *other {
+	o, _ := ctx.Value(otherKey{}).(*other)
+	return o
+}
+
+// settle is the middleware that does so before all others.
+func settle(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if o := otherOf(r.Context()); o != nil {
+			o.settle(r.Context(), r.RemoteAddr, r.TLS)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // beginDirect is grpc.Options.Begin, the short way for gRPC over our own HTTP/2. It
 // gives a call its context, where middleware has nothing else to do for it: no proxy or browser is behind it, and its host name is the server's.
 func (s *Server) beginDirect(stream *h2.Stream) (context.Context, bool) {
 	ctx := stream.Context()
-	o, ok := ctx.Value(otherKey{}).(*other)
-	if !ok {
+	o := otherOf(ctx)
+	if o == nil {
 		return nil, false
 	}
-	o.once.Do(func() {
-		local, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr)
-		o.connection.Settle(local, stream.RemoteAddr(), stream.TLS())
-		o.peer = peer.Direct(stream.RemoteAddr(), stream.TLS())
-		o.proxy = s.opts.TrustedProxies.Trusts(stream.RemoteAddr())
-	})
-	if o.proxy {
+	if o.settle(ctx, stream.RemoteAddr(), stream.TLS()); s.opts.TrustedProxies.Any() && s.opts.TrustedProxies.Trusts(stream.RemoteAddr()) {
 		return nil, false
 	}
 	token := false

@@ -1,10 +1,12 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,7 +88,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 }
 
 // sendDeadline cuts a response whose reader does not read: each write and flush
-// may take that long and no longer, and so may what is still buffered when the
+// may take that long, over HTTP/1.1 up to twice that, and no longer, and so may what is still buffered when the
 // handler has returned. There is no limit on a response's whole life, which
 // would cut streams.
 func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
@@ -97,12 +99,13 @@ func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 		}
 		dw := &deadlineWriter{ResponseWriter: w, control: http.NewResponseController(w), timeout: timeout}
 		if r.ProtoMajor < 2 {
-			// The connection has the deadline of the response before.
-			_ = dw.control.SetWriteDeadline(time.Time{})
+			dw.conn = otherOf(r.Context())
 			r = withLateRead(r, dw.control)
 		}
-		dw.stalled = time.AfterFunc(timeout, dw.cut)
-		dw.stalled.Stop()
+		if dw.conn == nil {
+			dw.stalled = time.AfterFunc(timeout, dw.cut)
+			dw.stalled.Stop()
+		}
 		defer dw.end()
 		next.ServeHTTP(dw, interceptor.WithReader(r, dw))
 	})
@@ -197,12 +200,14 @@ func (b *lateBody) Close() error {
 
 // deadlineWriter runs a timer during each write rather than set a deadline
 // before it: in HTTP/2 a deadline costs two messages to the connection's
-// goroutine, and a timer that is stopped in time costs none.
+// goroutine, and a timer that is stopped in time costs none. A connection of
+// HTTP/1.1 has one response at a time, and its deadline is put off now and then.
 type deadlineWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
-	stalled *time.Timer
 	timeout time.Duration
+	stalled *time.Timer // nil where there is conn
+	conn    *other      // of HTTP/1.1
 	// Of who reads the request.
 	slowRead *time.Timer
 	timedOut atomic.Bool
@@ -236,6 +241,10 @@ func (w *deadlineWriter) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ended = true
+	if w.conn != nil {
+		w.conn.putOff(w.control, w.timeout)
+		return
+	}
 	_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout))
 }
 
@@ -266,16 +275,48 @@ func (w *deadlineWriter) cutRead() {
 }
 
 func (w *deadlineWriter) Write(p []byte) (int, error) {
-	w.stalled.Reset(w.timeout)
-	defer w.stalled.Stop()
-	return w.ResponseWriter.Write(p)
+	w.start()
+	n, err := w.ResponseWriter.Write(p)
+	w.stop(err)
+	return n, err
 }
 
 // FlushError implements the flushing that http.ResponseController looks for.
 func (w *deadlineWriter) FlushError() error {
+	w.start()
+	err := w.control.Flush()
+	w.stop(err)
+	return err
+}
+
+// start bounds a write until stop is called with its error.
+func (w *deadlineWriter) start() {
+	if w.conn != nil {
+		w.conn.putOff(w.control, w.timeout)
+		return
+	}
 	w.stalled.Reset(w.timeout)
-	defer w.stalled.Stop()
-	return w.control.Flush()
+}
+
+func (w *deadlineWriter) stop(err error) {
+	switch {
+	case w.stalled != nil:
+		w.stalled.Stop()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.slow = true
+	}
+}
+
+// putOff sees to it that writes have at least that long from now, and no more than
+// twice that.
+func (o *other) putOff(control *http.ResponseController, timeout time.Duration) {
+	now := time.Now()
+	if o.sendBy.Sub(now) < timeout {
+		o.sendBy = now.Add(2 * timeout)
+		_ = control.SetWriteDeadline(o.sendBy) // HTTP/1.1 has them
+	}
 }
 
 // Flush implements http.Flusher.

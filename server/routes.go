@@ -84,7 +84,7 @@ func (s *Server) routes() (http.Handler, error) {
 
 	allowed := allowOrigins(s.opts.AllowedOrigins)
 	answer := allowed(s.guard.Site(sendDeadline(takeIn(explain(mux), s.opts.SendTimeout), s.opts.SendTimeout)))
-	return s.guard.Connection(peer.Identify(answer, s.opts.TrustedProxies)), nil
+	return settle(s.guard.Connection(peer.Identify(answer, s.opts.TrustedProxies))), nil
 }
 
 // register puts every service on the connect.Server.

@@ -13,6 +13,7 @@ import (
 // Connection is what the connection tells of a caller, for transports that pass
 // on the headers alone.
 type Connection struct {
+	settled   bool
 	remote    string
 	tls       *tls.ConnectionState
 	unix      bool
@@ -29,6 +30,7 @@ func NewConnection() *Connection { return &Connection{last: &account.LastSecret{
 // over it that have no http.Request are of who is at its other end. It must be
 // called before them, and once.
 func (c *Connection) Settle(local net.Addr, remote string, state *tls.ConnectionState) {
+	c.settled = true
 	_, c.unix = local.(*net.UnixAddr)
 	c.remote, c.tls, c.onHost, c.forwarded = remote, state, isOnHost(local), !isLoopback(remote)
 }
@@ -46,12 +48,18 @@ func connectionOf(ctx context.Context) *Connection {
 }
 
 // Connection is the middleware that notes by what connection a request came. It
-// goes around everything, what removes headers of proxies included.
+// goes around everything, what removes headers of proxies included. Where all that
+// matters of the request is the connection's, that is known already.
 func (g *Guard) Connection(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		whole := connectionOf(r.Context())
+		if whole != nil && whole.settled && r.Header["Cookie"] == nil && !hasForwarding(r.Header) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		c := &Connection{request: r}
-		if whole := connectionOf(r.Context()); whole != nil {
+		if whole != nil {
 			c.last = whole.last
 		}
 		c.Settle(local, r.RemoteAddr, r.TLS)

@@ -162,39 +162,57 @@ func (g *Gate) AtWork() int { return len(g.work) }
 // Callers returns how many callers are told apart at the moment.
 func (g *Gate) Callers() int { return g.callers.len() }
 
-// Arrive lets a call of this caller begin, or refuses it with a *[RefusedError]: also
-// one whose caller has sent more bytes than it may, before there are more.
-func (g *Gate) Arrive(name string) error {
+// Caller is one caller at the gate, for the time of a call.
+type Caller struct {
+	gate *Gate
+	*caller
+}
+
+// Caller returns the one of that name. One without a name has no bounds of its own.
+func (g *Gate) Caller(name string) Caller {
+	if name == "" {
+		return Caller{gate: g}
+	}
+	return Caller{g, g.callers.get(name)}
+}
+
+// HasBounds reports whether there are any of the caller's own.
+func (c Caller) HasBounds() bool { return c.caller != nil }
+
+// Arrive lets a call begin, or refuses it with a *[RefusedError]: also one whose
+// caller has sent more bytes than it may, before there are more.
+func (c Caller) Arrive() error {
+	g := c.gate
 	if g.opts.MaxMemory > 0 && g.memory.used() > g.opts.MaxMemory {
 		return g.refuse(nil, TooMuchMemory, int(g.opts.MaxMemory), time.Second)
 	}
-	if name == "" {
+	if !c.HasBounds() {
 		return nil
 	}
-	c, now := g.callers.get(name), time.Now()
+	now := time.Now()
 	if g.opts.BytesPerSecond > 0 && c.bytes.TokensAt(now) < 0 {
-		return g.refuse(c, TooManyBytes, g.opts.BytesPerSecond, until(c.bytes, 0, now))
+		return g.refuse(c.caller, TooManyBytes, g.opts.BytesPerSecond, until(c.bytes, 0, now))
 	}
 	if g.opts.CallsPerSecond < 0 || c.calls.AllowN(now, 1) {
 		return nil
 	}
-	return g.refuse(c, TooManyCalls, g.opts.CallsPerSecond, until(c.calls, 1, now))
+	return g.refuse(c.caller, TooManyCalls, g.opts.CallsPerSecond, until(c.calls, 1, now))
 }
 
-// Send accounts for bytes that this caller has sent, or refuses with a
+// Send accounts for bytes that the caller has sent, or refuses with a
 // *[RefusedError] the message that they are. They count also then: they have been
 // read, and perhaps unpacked.
-func (g *Gate) Send(name string, bytes int) error {
-	if name == "" || g.opts.BytesPerSecond < 0 || bytes == 0 {
+func (c Caller) Send(bytes int) error {
+	if !c.HasBounds() || c.gate.opts.BytesPerSecond < 0 || bytes == 0 {
 		return nil
 	}
-	c, now := g.callers.get(name), time.Now()
+	now := time.Now()
 	if c.bytes.AllowN(now, bytes) {
 		return nil
 	}
 	wait := until(c.bytes, bytes, now)
 	c.bytes.ReserveN(now, bytes)
-	return g.refuse(c, TooManyBytes, g.opts.BytesPerSecond, wait)
+	return c.gate.refuse(c.caller, TooManyBytes, c.gate.opts.BytesPerSecond, wait)
 }
 
 // until is how long it takes until a bucket has n tokens.
@@ -203,16 +221,16 @@ func until(bucket *rate.Limiter, n int, now time.Time) time.Duration {
 	return max(time.Duration(missing/float64(bucket.Limit())*float64(time.Second)), time.Millisecond)
 }
 
-// Open lets this caller open a stream, or refuses it with a *[RefusedError]. Call
-// close, once, when the stream has ended.
-func (g *Gate) Open(name string) (closed func(), err error) {
-	if name == "" || g.opts.StreamsPerCaller < 0 {
+// Open lets the caller open a stream, or refuses it with a *[RefusedError]. Call
+// closed, once, when the stream has ended.
+func (c Caller) Open() (closed func(), err error) {
+	most := c.gate.opts.StreamsPerCaller
+	if !c.HasBounds() || most < 0 {
 		return func() {}, nil
 	}
-	c := g.callers.get(name)
-	if c.streams.Add(1) > int64(g.opts.StreamsPerCaller) {
+	if c.streams.Add(1) > int64(most) {
 		c.streams.Add(-1)
-		return nil, g.refuse(c, TooManyStreams, g.opts.StreamsPerCaller, time.Second)
+		return nil, c.gate.refuse(c.caller, TooManyStreams, most, time.Second)
 	}
 	return func() { c.streams.Add(-1) }, nil
 }

@@ -24,19 +24,19 @@ func wantRefused(t *testing.T, err error, reason admission.Reason) {
 func TestCalls(t *testing.T) {
 	g := admission.New(admission.Options{CallsPerSecond: 10})
 	for i := range 20 {
-		if err := g.Arrive("a"); err != nil {
+		if err := g.Caller("a").Arrive(); err != nil {
 			t.Fatalf("call %d: %v", i, err)
 		}
 	}
-	err := g.Arrive("a")
+	err := g.Caller("a").Arrive()
 	wantRefused(t, err, admission.TooManyCalls)
-	if err := g.Arrive("b"); err != nil {
+	if err := g.Caller("b").Arrive(); err != nil {
 		t.Errorf("another caller: %v", err)
 	}
 	refused, _ := errors.AsType[*admission.RefusedError](err)
 	deadline := time.Now().Add(10 * time.Second)
 	for time.Sleep(refused.RetryAfter); ; time.Sleep(time.Millisecond) {
-		if err = g.Arrive("a"); err == nil {
+		if err = g.Caller("a").Arrive(); err == nil {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -44,7 +44,7 @@ func TestCalls(t *testing.T) {
 		}
 	}
 	for range 100 {
-		if err := g.Arrive(""); err != nil {
+		if err := g.Caller("").Arrive(); err != nil {
 			t.Fatalf("a caller without a name: %v", err)
 		}
 	}
@@ -55,61 +55,61 @@ func TestCalls(t *testing.T) {
 
 func TestBytes(t *testing.T) {
 	g := admission.New(admission.Options{BytesPerSecond: 1000})
-	if err := g.Send("a", 4000); err != nil {
+	if err := g.Caller("a").Send(4000); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.Arrive("a"); err != nil {
+	if err := g.Caller("a").Arrive(); err != nil {
 		t.Error(err)
 	}
-	wantRefused(t, g.Send("a", 1000), admission.TooManyBytes)
-	wantRefused(t, g.Arrive("a"), admission.TooManyBytes) // before there is more
-	if err := g.Arrive("b"); err != nil {
+	wantRefused(t, g.Caller("a").Send(1000), admission.TooManyBytes)
+	wantRefused(t, g.Caller("a").Arrive(), admission.TooManyBytes) // before there is more
+	if err := g.Caller("b").Arrive(); err != nil {
 		t.Error(err)
 	}
-	if err := g.Send("a", 0); err != nil {
+	if err := g.Caller("a").Send(0); err != nil {
 		t.Error(err)
 	}
-	if err := admission.New(admission.Options{BytesPerSecond: -1}).Send("a", 1<<40); err != nil {
+	if err := admission.New(admission.Options{BytesPerSecond: -1}).Caller("a").Send(1 << 40); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestStreams(t *testing.T) {
 	g := admission.New(admission.Options{StreamsPerCaller: 2})
-	first, err := g.Open("a")
+	first, err := g.Caller("a").Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.Open("a"); err != nil {
+	if _, err := g.Caller("a").Open(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = g.Open("a")
+	_, err = g.Caller("a").Open()
 	wantRefused(t, err, admission.TooManyStreams)
-	if _, err := g.Open("b"); err != nil {
+	if _, err := g.Caller("b").Open(); err != nil {
 		t.Error(err)
 	}
 	first()
-	if _, err := g.Open("a"); err != nil {
+	if _, err := g.Caller("a").Open(); err != nil {
 		t.Errorf("after one was closed: %v", err)
 	}
 }
 
 func TestWork(t *testing.T) {
 	g := admission.New(admission.Options{CallsAtWork: 1, Wait: 20 * time.Millisecond})
-	place, err := g.Work(t.Context(), "")
+	place, err := g.Caller("").Work(t.Context())
 	if err != nil || g.AtWork() != 1 {
 		t.Fatal(err, g.AtWork())
 	}
-	_, err = g.Work(t.Context(), "a")
+	_, err = g.Caller("a").Work(t.Context())
 	wantRefused(t, err, admission.TooMuchWork)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := g.Work(ctx, ""); !errors.Is(err, context.Canceled) {
+	if _, err := g.Caller("").Work(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want that it was canceled", err)
 	}
 	place.Leave()
 	place.Leave()
-	other, err := g.Work(t.Context(), "a")
+	other, err := g.Caller("a").Work(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,16 +132,16 @@ func TestOwnWork(t *testing.T) {
 	g := admission.New(admission.Options{CallsAtWork: 10, CallsAtWorkPerCaller: 2, Wait: time.Millisecond})
 	var places []*admission.Place
 	for range 2 {
-		place, err := g.Work(t.Context(), "a")
+		place, err := g.Caller("a").Work(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		places = append(places, place)
 	}
-	_, err := g.Work(t.Context(), "a")
+	_, err := g.Caller("a").Work(t.Context())
 	wantRefused(t, err, admission.TooMuchOwnWork)
 	for _, other := range []string{"b", ""} {
-		place, err := g.Work(t.Context(), other)
+		place, err := g.Caller(other).Work(t.Context())
 		if err != nil {
 			t.Fatalf("caller %q: %v", other, err)
 		}
@@ -151,7 +151,7 @@ func TestOwnWork(t *testing.T) {
 		t.Errorf("%d are at work", g.AtWork())
 	}
 	places[0].Leave()
-	if _, err := g.Work(t.Context(), "a"); err != nil {
+	if _, err := g.Caller("a").Work(t.Context()); err != nil {
 		t.Errorf("after one has left: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -164,7 +164,7 @@ func TestOwnWork(t *testing.T) {
 // TestFewWait bounds how many calls of a caller wait, whose messages are in memory.
 func TestFewWait(t *testing.T) {
 	g := admission.New(admission.Options{CallsAtWorkPerCaller: 1, Wait: time.Hour})
-	if _, err := g.Work(t.Context(), "a"); err != nil {
+	if _, err := g.Caller("a").Work(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -172,7 +172,7 @@ func TestFewWait(t *testing.T) {
 	var all sync.WaitGroup
 	for range 100 {
 		all.Go(func() {
-			if _, err := g.Work(ctx, "a"); !errors.Is(err, context.Canceled) {
+			if _, err := g.Caller("a").Work(ctx); !errors.Is(err, context.Canceled) {
 				wantRefused(t, err, admission.TooMuchOwnWork)
 				refused.Add(1)
 			}
@@ -193,7 +193,7 @@ func TestHold(t *testing.T) {
 	g := admission.New(admission.Options{CallsPerSecond: 1})
 	held := func(name string) time.Duration {
 		for {
-			if refused, ok := errors.AsType[*admission.RefusedError](g.Arrive(name)); ok {
+			if refused, ok := errors.AsType[*admission.RefusedError](g.Caller(name).Arrive()); ok {
 				return refused.Hold
 			}
 		}
@@ -214,8 +214,8 @@ func TestHold(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
-	wantRefused(t, admission.New(admission.Options{MaxMemory: 1}).Arrive("a"), admission.TooMuchMemory)
-	if err := admission.New(admission.Options{MaxMemory: 1 << 50}).Arrive("a"); err != nil {
+	wantRefused(t, admission.New(admission.Options{MaxMemory: 1}).Caller("a").Arrive(), admission.TooMuchMemory)
+	if err := admission.New(admission.Options{MaxMemory: 1 << 50}).Caller("a").Arrive(); err != nil {
 		t.Error(err)
 	}
 }
@@ -224,14 +224,14 @@ func TestMemory(t *testing.T) {
 // was there before keeps a place of its own.
 func TestManyNames(t *testing.T) {
 	g := admission.New(admission.Options{MaxCallers: 320, CallsPerSecond: 5})
-	if err := g.Arrive("me"); err != nil {
+	if err := g.Caller("me").Arrive(); err != nil {
 		t.Fatal(err)
 	}
 	var crowd sync.WaitGroup
 	for i := range 8 {
 		crowd.Go(func() {
 			for n := range 2000 {
-				_ = g.Arrive(strconv.Itoa(i*2000 + n)) // most are refused, which is the point
+				_ = g.Caller(strconv.Itoa(i*2000 + n)).Arrive() // most are refused, which is the point
 			}
 		})
 	}
@@ -242,7 +242,7 @@ func TestManyNames(t *testing.T) {
 	if g.Refused(admission.TooManyCalls) == 0 {
 		t.Error("a crowd of new names was never refused")
 	}
-	if err := g.Arrive("me"); err != nil {
+	if err := g.Caller("me").Arrive(); err != nil {
 		t.Errorf("who was there before is refused: %v", err)
 	}
 }

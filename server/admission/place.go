@@ -26,16 +26,15 @@ type Place struct {
 // any more. Call [Place.Leave] when its answer is there. It refuses with a
 // *[RefusedError] when the turn does not come, and returns the error of ctx when
 // that ends first.
-func (g *Gate) Work(ctx context.Context, name string) (*Place, error) {
-	p := &Place{gate: g}
-	if name != "" && g.opts.CallsAtWorkPerCaller > 0 {
-		c := g.callers.get(name)
+func (c Caller) Work(ctx context.Context) (*Place, error) {
+	p := &Place{gate: c.gate}
+	if c.HasBounds() && c.work != nil {
 		p.own = c.work
-		if err := g.waitForOwn(ctx, c); err != nil {
+		if err := c.gate.waitForOwn(ctx, c.caller); err != nil {
 			return nil, err
 		}
 	}
-	if err := g.waitForOthers(ctx); err != nil {
+	if err := c.gate.waitForOthers(ctx); err != nil {
 		release(p.own)
 		return nil, err
 	}

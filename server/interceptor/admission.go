@@ -52,10 +52,13 @@ const mostHeld = 10_000
 // Held returns how many refusals are held back.
 func (a *Admission) Held() int { return int(a.held.Load()) }
 
+// caller is who calls, at the gate.
+func (a *Admission) caller(ctx context.Context) admission.Caller { return a.Gate.Caller(a.Caller(ctx)) }
+
 // arrive lets a call of this caller begin, or returns the refusal once it is time
 // for it.
-func (a *Admission) arrive(ctx context.Context, name string) error {
-	err := a.Gate.Arrive(name)
+func (a *Admission) arrive(ctx context.Context, caller admission.Caller) error {
+	err := caller.Arrive()
 	if err != nil {
 		a.holdBack(ctx, err)
 	}
@@ -64,8 +67,8 @@ func (a *Admission) arrive(ctx context.Context, name string) error {
 
 // send accounts for bytes that this caller has sent, or returns the refusal once it
 // is time for it.
-func (a *Admission) send(ctx context.Context, name string, bytes int) error {
-	err := a.Gate.Send(name, bytes)
+func (a *Admission) send(ctx context.Context, caller admission.Caller, bytes int) error {
+	err := caller.Send(bytes)
 	if err != nil {
 		a.holdBack(ctx, err)
 	}
@@ -99,7 +102,7 @@ func (a *Admission) holdBack(ctx context.Context, err error) {
 // little more than their sending; the others are for [Admission.Handler].
 func (a *Admission) Arrivals(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := a.arrive(r.Context(), a.Caller(r.Context())); err != nil {
+		if err := a.arrive(r.Context(), a.caller(r.Context())); err != nil {
 			refuse(w, err)
 			return
 		}
@@ -112,7 +115,7 @@ func (a *Admission) Arrivals(next http.Handler) http.Handler {
 // keeps a place who does not read it; it is for small ones.
 func (a *Admission) Handler(next http.Handler) http.Handler {
 	return a.Arrivals(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t := &turn{ctx: r.Context(), gate: a.Gate, name: a.Caller(r.Context())}
+		t := &turn{ctx: r.Context(), caller: a.caller(r.Context())}
 		if err := t.take(); err != nil {
 			refuse(w, err)
 			return
@@ -168,19 +171,19 @@ const streamPatience = 10
 // Intercept is the interceptor. Its refusals are *admission.RefusedError.
 func (a *Admission) Intercept(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-		name, r := a.Caller(ctx), requestFrom(ctx)
+		caller, r := a.caller(ctx), requestFrom(ctx)
 		if !r.spendArrival() {
-			if err := a.arrive(ctx, name); err != nil {
+			if err := a.arrive(ctx, caller); err != nil {
 				return err
 			}
 		}
 		info, _ := connect.CallInfoForServerContext(ctx)
-		s := &admitted{ServerStream: stream, by: a, turn: turn{ctx: ctx, gate: a.Gate, name: name}, info: info}
+		s := &admitted{ServerStream: stream, by: a, turn: turn{ctx: ctx, caller: caller}, info: info}
 		if spec.StreamType == connect.StreamTypeUnary {
 			s.work = true
 			defer s.leave()
 		} else {
-			closed, err := a.Gate.Open(name)
+			closed, err := caller.Open()
 			if err != nil {
 				a.holdBack(ctx, err)
 				return err
@@ -226,9 +229,9 @@ func (s *admitted) Receive(msg any) error {
 	err := s.receive(msg)
 	switch {
 	case connect.CodeOf(err) == connect.CodeResourceExhausted && s.refusal == nil: // it is larger than may be
-		err = cmp.Or(s.by.send(s.ctx, s.name, s.by.MaxMessageBytes), err)
+		err = cmp.Or(s.by.send(s.ctx, s.caller, s.by.MaxMessageBytes), err)
 	case s.info != nil && (err == nil || s.work): // a unary call's also if it cannot be decoded
-		err = cmp.Or(s.by.send(s.ctx, s.name, s.info.ReceiveStats.Size), err)
+		err = cmp.Or(s.by.send(s.ctx, s.caller, s.info.ReceiveStats.Size), err)
 	}
 	if err == nil && s.work {
 		err = s.take()
@@ -239,7 +242,7 @@ func (s *admitted) Receive(msg any) error {
 // receive reads a message. That of a unary call is unpacked and decoded in the
 // call's turn, but for callers without bounds, who have theirs from then on.
 func (s *admitted) receive(msg any) (err error) {
-	if s.work && s.name != "" {
+	if s.work && s.caller.HasBounds() {
 		s.during(s.ctx, func() { err = s.receiveInTime(msg) })
 		if s.refusal != nil {
 			return s.refusal

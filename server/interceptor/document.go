@@ -14,14 +14,14 @@ import (
 // is set then.
 func (a *Admission) Admit(w http.ResponseWriter, r *http.Request) (parsed func(bytes int) error, err error) {
 	ctx := r.Context()
-	t := &turn{ctx: ctx, gate: a.Gate, name: a.Caller(ctx)}
-	if err := a.arrive(ctx, t.name); err != nil {
+	t := &turn{ctx: ctx, caller: a.caller(ctx)}
+	if err := a.arrive(ctx, t.caller); err != nil {
 		return nil, a.tell(w, err)
 	}
 	req := requestFrom(ctx)
 	if req != nil {
 		req.arrived = true
-		if t.name != "" {
+		if t.caller.HasBounds() {
 			req.turn = t
 		}
 	}
@@ -33,7 +33,7 @@ func (a *Admission) Admit(w http.ResponseWriter, r *http.Request) (parsed func(b
 		if t.refusal != nil {
 			return a.tell(w, t.refusal)
 		}
-		if err := a.send(ctx, t.name, bytes); err != nil {
+		if err := a.send(ctx, t.caller, bytes); err != nil {
 			return a.tell(w, err)
 		}
 		return nil
@@ -46,7 +46,7 @@ func (a *Admission) Count(ctx context.Context) error {
 	if requestFrom(ctx).spendArrival() {
 		return nil
 	}
-	return a.told(a.arrive(ctx, a.Caller(ctx)))
+	return a.told(a.arrive(ctx, a.caller(ctx)))
 }
 
 func (a *Admission) told(err error) error {

@@ -22,7 +22,7 @@ func (a *Admission) Strangers(next connect.ServerFunc) connect.ServerFunc {
 		if requestFrom(ctx).spendArrival() {
 			return err
 		}
-		if refused := a.arrive(ctx, a.Address(ctx)); refused != nil {
+		if refused := a.arrive(ctx, a.Gate.Caller(a.Address(ctx))); refused != nil {
 			return refused
 		}
 		return err
@@ -45,7 +45,7 @@ type strangersAnswer struct {
 
 func (s *strangersAnswer) WriteHeader(status int) {
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
-		_ = s.by.arrive(s.ctx, s.by.Address(s.ctx)) // it is refused anyway, only later
+		_ = s.by.arrive(s.ctx, s.by.Gate.Caller(s.by.Address(s.ctx))) // it is refused anyway, only later
 	}
 	s.ResponseWriter.WriteHeader(status)
 }

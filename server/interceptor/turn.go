@@ -12,10 +12,9 @@ import (
 // turn is a unary call's time at work, which it lets go of while it waits for its
 // caller.
 type turn struct {
-	ctx   context.Context //nolint:containedctx // it lives as long as its call
-	gate  *admission.Gate
-	name  string
-	place *admission.Place
+	ctx    context.Context //nolint:containedctx // it lives as long as its call
+	caller admission.Caller
+	place  *admission.Place
 	// refusal is why it never had its turn.
 	refusal error
 }
@@ -25,7 +24,7 @@ func (t *turn) take() error {
 	if t.place != nil {
 		return t.place.Return(t.ctx)
 	}
-	t.place, t.refusal = t.gate.Work(t.ctx, t.name)
+	t.place, t.refusal = t.caller.Work(t.ctx)
 	return t.refusal
 }
 

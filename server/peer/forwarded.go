@@ -72,16 +72,18 @@ func (p Proxies) trusts(ip netip.Addr) bool {
 
 // without is the headers without those of forwarding, which are not believed.
 func without(header http.Header) http.Header {
+	if !hasForwarding(header) {
+		return header
+	}
+	header = header.Clone()
 	for _, name := range forwardingHeaders {
-		if header[name] != nil {
-			header = header.Clone()
-			for _, name := range forwardingHeaders {
-				delete(header, name)
-			}
-			return header
-		}
+		delete(header, name)
 	}
 	return header
+}
+
+func hasForwarding(header http.Header) bool {
+	return slices.ContainsFunc(forwardingHeaders, func(name string) bool { return header[name] != nil })
 }
 
 // hop is what one proxy says of who called it.

@@ -30,6 +30,8 @@ type Peer struct {
 	// --tls-client-ca signed; nil where there is none. It is shared: do not
 	// change it.
 	Certificate *x509.Certificate
+
+	found bool // by Direct
 }
 
 // String is the address for people and logs: 192.0.2.7:51234, 192.0.2.7 where the
@@ -71,7 +73,7 @@ func With(ctx context.Context, p *Peer) context.Context { return context.WithVal
 // Direct is who is at the other end of a connection, at an address in the form of
 // net.Addr's String.
 func Direct(remote string, state *tls.ConnectionState) Peer {
-	p := Peer{Secure: state != nil}
+	p := Peer{Secure: state != nil, found: true}
 	if address, err := netip.ParseAddrPort(remote); err == nil {
 		p.IP, p.Port = address.Addr().Unmap().WithZone(""), address.Port()
 	}
@@ -86,6 +88,10 @@ func Direct(remote string, state *tls.ConnectionState) Peer {
 // trusted proxy says of forwarding is removed from its request.
 func Identify(next http.Handler, trusted Proxies) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if known, ok := r.Context().Value(key{}).(*Peer); ok && known.found && !hasForwarding(r.Header) && !trusted.trusts(known.IP) {
+			next.ServeHTTP(w, r) // it is who is at the other end of the connection
+			return
+		}
 		p := Direct(r.RemoteAddr, r.TLS)
 		known := &Peer{}
 		passed := r.WithContext(With(r.Context(), known)) // a copy
