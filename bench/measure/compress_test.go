@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/vitals-rpc/vitals/bench/internal/simulate"
@@ -56,37 +58,75 @@ func report(b *testing.B) []byte {
 	return body
 }
 
-// BenchmarkCompress tells what gzip costs a server: the answer to a query, which
-// it compresses, and the report of an agent, which it unpacks; by the standard
-// library and by klauspost/compress, at several levels.
-func BenchmarkCompress(b *testing.B) {
-	type writer interface {
+// packing is one way to pack an answer, and to unpack it.
+type packing struct {
+	name string
+	w    interface {
 		io.WriteCloser
-		Reset(io.Writer)
+		Reset(to io.Writer)
 	}
-	standard := func(level int) writer { w, _ := stdgzip.NewWriterLevel(nil, level); return w }
-	other := func(level int) writer { w, _ := gzip.NewWriterLevel(nil, level); return w }
-	for _, c := range []struct {
-		name string
-		w    writer
-	}{{"std-6", standard(6)}, {"std-1", standard(1)}, {"klauspost-6", other(6)}, {"klauspost-2", other(2)}, {"klauspost-1", other(1)}, {"klauspost-stateless", other(gzip.StatelessCompression)}} {
-		b.Run("answer/"+c.name, func(b *testing.B) {
-			body := answer(b)
-			var out bytes.Buffer
+	unpack func(from io.Reader) (io.Reader, error)
+}
+
+// packings are what was weighed against each other.
+func packings(b *testing.B) []packing {
+	b.Helper()
+	standard := func(from io.Reader) (io.Reader, error) { return stdgzip.NewReader(from) }
+	other := func(from io.Reader) (io.Reader, error) { return gzip.NewReader(from) }
+	std := func(level int) *stdgzip.Writer { w, _ := stdgzip.NewWriterLevel(nil, level); return w }
+	klauspost := func(level int) *gzip.Writer { w, _ := gzip.NewWriterLevel(nil, level); return w }
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return []packing{
+		{"std-6", std(6), standard}, {"std-1", std(1), standard},
+		{"klauspost-6", klauspost(6), other}, {"klauspost-2", klauspost(2), other}, {"klauspost-1", klauspost(1), other},
+		{"klauspost-huffman", klauspost(gzip.HuffmanOnly), other}, {"klauspost-stateless", klauspost(gzip.StatelessCompression), other},
+		{"zstd-fastest", z, func(from io.Reader) (io.Reader, error) { return zstd.NewReader(from, zstd.WithDecoderConcurrency(1)) }},
+		{"s2", s2.NewWriter(nil, s2.WriterConcurrency(1)), func(from io.Reader) (io.Reader, error) { return s2.NewReader(from), nil }},
+	}
+}
+
+// BenchmarkCompress tells what packing costs: the answer to a query, which a server
+// packs and a client unpacks, and the report of an agent, which a server unpacks.
+func BenchmarkCompress(b *testing.B) {
+	body := answer(b)
+	var out bytes.Buffer
+	for _, p := range packings(b) {
+		b.Run("answer/"+p.name+"/pack", func(b *testing.B) {
 			for b.Loop() {
 				out.Reset()
-				c.w.Reset(&out)
-				if _, err := c.w.Write(body); err != nil {
+				p.w.Reset(&out)
+				if _, err := p.w.Write(body); err != nil {
 					b.Fatal(err)
 				}
-				if err := c.w.Close(); err != nil {
+				if err := p.w.Close(); err != nil {
 					b.Fatal(err)
 				}
 			}
 			b.ReportMetric(float64(len(body)), "B/plain")
 			b.ReportMetric(float64(out.Len()), "B/packed")
 		})
+		b.Run("answer/"+p.name+"/unpack", func(b *testing.B) {
+			for b.Loop() {
+				r, err := p.unpack(bytes.NewReader(out.Bytes()))
+				if err != nil {
+					b.Fatal(err)
+				}
+				if n, err := io.Copy(io.Discard, r); err != nil || n != int64(len(body)) {
+					b.Fatal(n, err)
+				}
+			}
+		})
 	}
+	benchmarkReport(b)
+}
+
+// benchmarkReport unpacks the report of an agent by the standard library and by
+// klauspost/compress.
+func benchmarkReport(b *testing.B) {
+	b.Helper()
 	body := report(b)
 	var packed bytes.Buffer
 	w := stdgzip.NewWriter(&packed)
