@@ -16,6 +16,8 @@ const (
 	// second, ninety rows.
 	wheelEvery = 16 * time.Millisecond
 	wheelBy    = 96
+	// stepFrames is in how many frames a round of steps scrolls by wheelBy each.
+	stepFrames = 100
 )
 
 // thousand measures the fleet page of a large fleet.
@@ -59,7 +61,7 @@ func (b *bench) scrolls(ctx context.Context, name, path string) error {
 	if err != nil {
 		return err
 	}
-	var perSecond, slowest, scripts, tasks []float64
+	var perSecond, slowest, scripts, tasks, steps []float64
 	rows, longTasks, farthest := 0, 0, 0.0
 	for i := range b.rounds {
 		s, err := b.scrollOnce(ctx, tab, i%2 == 1)
@@ -74,6 +76,13 @@ func (b *bench) scrolls(ctx context.Context, name, path string) error {
 	if err := stop(); err != nil {
 		return err
 	}
+	for i := range b.rounds {
+		task, err := b.stepOnce(ctx, tab, i%2 == 1)
+		if err != nil {
+			return err
+		}
+		steps = append(steps, task)
+	}
 	if farthest < height {
 		return fmt.Errorf("the wheel has moved the page by %.0f pixels only", farthest)
 	}
@@ -84,6 +93,7 @@ func (b *bench) scrolls(ctx context.Context, name, path string) error {
 	b.most(what+"95th percentile of a frame, ms", slowest, "%.1f", noAim)
 	b.most(what+"scripts a frame, ms", scripts, "%.2f", noAim)
 	b.most(what+"main thread a frame, ms", tasks, "%.2f", 1000.0/60)
+	b.most(what+fmt.Sprintf("main thread a frame of %d pixels, ms", wheelBy), steps, "%.2f", 1000.0/60)
 	b.table.Add(what+"most rows there were, long tasks", fmt.Sprintf("%d, %d", rows, longTasks), "", "")
 	return nil
 }
@@ -108,6 +118,28 @@ func (b *bench) scrollOnce(ctx context.Context, tab *chromium.Tab, up bool) (s s
 	s.script = (after["ScriptDuration"] - before["ScriptDuration"]) * 1000
 	s.task = (after["TaskDuration"] - before["TaskDuration"]) * 1000
 	return s, b.site.wait(ctx, 500*time.Millisecond)
+}
+
+// stepOnce scrolls by the same in each frame, however long one takes, and returns
+// the main thread's processor time for one, in ms: on a busy machine frames are
+// fewer, and each has more to do when the wheel goes on turning meanwhile.
+func (b *bench) stepOnce(ctx context.Context, tab *chromium.Tab, up bool) (float64, error) {
+	before, err := tab.Metrics(ctx)
+	if err != nil {
+		return 0, err
+	}
+	by := wheelBy
+	if up {
+		by = -by
+	}
+	if err := tab.Evaluate(ctx, fmt.Sprintf("vitalsProbe.steps(%d, %d)", by, stepFrames), nil); err != nil {
+		return 0, err
+	}
+	after, err := tab.Metrics(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return (after["TaskDuration"] - before["TaskDuration"]) * 1000 / stepFrames, b.site.wait(ctx, 500*time.Millisecond)
 }
 
 func turn(ctx context.Context, tab *chromium.Tab, up bool) {

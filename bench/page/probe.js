@@ -164,6 +164,17 @@
       requestAnimationFrame(frame);
     });
 
+  /** steps scrolls by the same in each of so many frames. */
+  probe.steps = (by, count) =>
+    new Promise((resolve) => {
+      const frame = () => {
+        scrollBy(0, by);
+        if (--count > 0) requestAnimationFrame(frame);
+        else resolve();
+      };
+      requestAnimationFrame(frame);
+    });
+
   probe.watch();
   globalThis.vitalsProbe = probe;
 })();
