@@ -58,9 +58,9 @@ func (a *arrivals) take(stream int, message []byte) error {
 				return fmt.Errorf("sample %d of a subscriber is %.0f, which was not published so", p.next, value)
 			}
 			p.next++
-			a.arrived.Add(1)
 			conn := stream / a.perConn
 			a.delays[conn] = append(a.delays[conn], float64(now.UnixMicro())/1000-value/1000)
+			a.arrived.Add(1) // last: once all have arrived, the delays are read
 		}
 	}
 	return nil

@@ -53,6 +53,7 @@ var parts = []part{
 	{"rpc", (*bench).rpc},
 	{"fanout", (*bench).fanout},
 	{"ingest", (*bench).ingest},
+	{"backlog", (*bench).backlog},
 	{"disk", (*bench).disk},
 	{"query", (*bench).query},
 	{"day", (*bench).day},

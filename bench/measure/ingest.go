@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,26 +73,32 @@ type load struct {
 	send    func(ctx context.Context, to *running) error
 }
 
-// ingest measures how fast samples are taken in, and what that costs, by Vitals
-// and by its peers in turn.
+// ingest measures how fast live samples are taken in, and what that costs.
 func (b *bench) ingest(ctx context.Context, t *result.Table) error {
+	return b.takeIn(ctx, t, liveShape)
+}
+
+// backlog measures the same of what comes after an outage.
+func (b *bench) backlog(ctx context.Context, t *result.Table) error {
+	return b.takeIn(ctx, t, backlogShape)
+}
+
+// takeIn sends samples in a shape to Vitals and to its peers in turn.
+func (b *bench) takeIn(ctx context.Context, t *result.Table, s shape) error {
 	targets := []target{{name: "Vitals", start: b.serve, load: vitalsLoad}}
 	if !b.alone {
 		targets = append(targets, b.receivers(ctx)...)
 	}
-	cores, shapes := []int{1}, []shape{liveShape, backlogShape}
+	cores := []int{1}
 	if b.full && runtime.NumCPU() > 1 {
 		cores = append(cores, 2)
 	}
-	shapes = slices.DeleteFunc(shapes, func(s shape) bool { return !b.wants(s.name) })
 	for _, n := range cores {
-		for _, s := range shapes {
-			results, err := b.ingestRounds(ctx, targets, s, n)
-			if err != nil {
-				return err
-			}
-			addIngest(t, targets, results, fmt.Sprintf("%s, %d core(s)", s.name, n))
+		results, err := b.ingestRounds(ctx, targets, s, n)
+		if err != nil {
+			return err
 		}
+		addIngest(t, targets, results, fmt.Sprintf("%s, %d core(s)", s.name, n))
 	}
 	return nil
 }
