@@ -190,7 +190,7 @@ func (c Caller) Arrive() error {
 		return nil
 	}
 	now := time.Now()
-	if g.opts.BytesPerSecond > 0 && c.bytes.TokensAt(now) < 0 {
+	if c.inDebt.Load() && c.bytes.TokensAt(now) < 0 {
 		return g.refuse(c.caller, TooManyBytes, g.opts.BytesPerSecond, until(c.bytes, 0, now))
 	}
 	if g.opts.CallsPerSecond < 0 || c.calls.AllowN(now, 1) {
@@ -212,6 +212,7 @@ func (c Caller) Send(bytes int) error {
 	}
 	wait := until(c.bytes, bytes, now)
 	c.bytes.ReserveN(now, bytes)
+	c.inDebt.Store(true) // once is often enough to have a look each time
 	return c.gate.refuse(c.caller, TooManyBytes, c.gate.opts.BytesPerSecond, wait)
 }
 

@@ -130,7 +130,7 @@ func TestWork(t *testing.T) {
 // and another's does not.
 func TestOwnWork(t *testing.T) {
 	g := admission.New(admission.Options{CallsAtWork: 10, CallsAtWorkPerCaller: 2, Wait: time.Millisecond})
-	var places []*admission.Place
+	var places []admission.Place
 	for range 2 {
 		place, err := g.Caller("a").Work(t.Context())
 		if err != nil {

@@ -35,6 +35,7 @@ type callerShard struct {
 // caller is what one of them has used.
 type caller struct {
 	calls, bytes *rate.Limiter
+	inDebt       atomic.Bool // has been, by bytes
 	streams      atomic.Int64
 	work         chan struct{} // the calls at work; nil: no bound
 	waiting      atomic.Int64  // for a place in work

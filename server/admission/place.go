@@ -15,28 +15,32 @@ const (
 	mostWaiting = 32
 )
 
-// Place is a unary call's place at work. It is for one goroutine at a time.
+// Place is a unary call's place at work. It is for one goroutine at a time; the zero
+// value is none.
 type Place struct {
 	gate *Gate
 	own  chan struct{} // the caller's places; nil where it has no bound of its own
 	held bool
 }
 
+// IsTaken reports whether the place was given by [Caller.Work].
+func (p *Place) IsTaken() bool { return p.gate != nil }
+
 // Work waits for the turn of a unary call, of which nothing needs to be waited for
 // any more. Call [Place.Leave] when its answer is there. It refuses with a
 // *[RefusedError] when the turn does not come, and returns the error of ctx when
 // that ends first.
-func (c Caller) Work(ctx context.Context) (*Place, error) {
-	p := &Place{gate: c.gate}
+func (c Caller) Work(ctx context.Context) (Place, error) {
+	p := Place{gate: c.gate}
 	if c.HasBounds() && c.work != nil {
 		p.own = c.work
 		if err := c.gate.waitForOwn(ctx, c.caller); err != nil {
-			return nil, err
+			return Place{}, err
 		}
 	}
 	if err := c.gate.waitForOthers(ctx); err != nil {
 		release(p.own)
-		return nil, err
+		return Place{}, err
 	}
 	p.held = true
 	return p, nil

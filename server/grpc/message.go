@@ -31,6 +31,7 @@ type input struct {
 
 	mu  sync.Mutex // held while there is reading
 	buf *bytes.Buffer
+	end error // what the body ended with
 }
 
 // buffers hold messages on their way, and never longer.
@@ -72,15 +73,16 @@ func (in *input) fill(n int) error {
 		in.buf = getBuffer()
 	}
 	for in.buf.Len() < n {
+		if in.end != nil {
+			return in.end
+		}
 		if free := in.buf.Available(); free == 0 {
 			in.buf.Grow(max(512, in.buf.Len()))
 		}
 		space := in.buf.AvailableBuffer()
 		got, err := in.from.Read(space[:cap(space)])
 		in.buf.Write(space[:got])
-		if err != nil && in.buf.Len() < n {
-			return err
-		}
+		in.end = err
 	}
 	return nil
 }

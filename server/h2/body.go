@@ -15,7 +15,8 @@ type requestBody stream
 
 var _ io.ReadCloser = (*requestBody)(nil)
 
-// Read implements io.Reader. It waits for the first byte, not for all of p.
+// Read implements io.Reader. It waits for the first byte, not for all of p. The last
+// bytes come with io.EOF where the end is known already.
 func (b *requestBody) Read(p []byte) (int, error) {
 	st := (*stream)(b)
 	c := st.c
@@ -51,6 +52,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		st.body, st.bodyRead = nil, 0
 	}
 	st.giveBack(n)
+	if st.body == nil && st.bodyErr == io.EOF && st.trailersIn == nil { //nolint:errorlint // it is this very value
+		return n, io.EOF
+	}
 	return n, nil
 }
 

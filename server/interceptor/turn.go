@@ -14,14 +14,14 @@ import (
 type turn struct {
 	ctx    context.Context //nolint:containedctx // it lives as long as its call
 	caller admission.Caller
-	place  *admission.Place
+	place  admission.Place
 	// refusal is why it never had its turn.
 	refusal error
 }
 
 // take waits for the turn, if it is not the call's already.
 func (t *turn) take() error {
-	if t.place != nil {
+	if t.place.IsTaken() {
 		return t.place.Return(t.ctx)
 	}
 	t.place, t.refusal = t.caller.Work(t.ctx)
@@ -29,11 +29,7 @@ func (t *turn) take() error {
 }
 
 // leave lets the next have its turn.
-func (t *turn) leave() {
-	if t.place != nil {
-		t.place.Leave()
-	}
-}
+func (t *turn) leave() { t.place.Leave() }
 
 // during calls read, in which the body of ctx's request is read: the turn is taken
 // when something of it has come, and let go of while there is nothing.
