@@ -9,7 +9,6 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -92,9 +91,9 @@ func askSchema(t *testing.T) protoreflect.MethodDescriptor {
 	t.Helper()
 	const empty = ".google.protobuf.Empty"
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name: proto.String("test/way.proto"), Package: proto.String("test"), Syntax: proto.String("proto3"), Dependency: []string{"google/protobuf/empty.proto"},
-		Service: []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("Way"), Method: []*descriptorpb.MethodDescriptorProto{
-			{Name: proto.String("Ask"), InputType: proto.String(empty), OutputType: proto.String(empty)},
+		Name: new("test/way.proto"), Package: new("test"), Syntax: new("proto3"), Dependency: []string{"google/protobuf/empty.proto"},
+		Service: []*descriptorpb.ServiceDescriptorProto{{Name: new("Way"), Method: []*descriptorpb.MethodDescriptorProto{
+			{Name: new("Ask"), InputType: new(empty), OutputType: new(empty)},
 		}}},
 	}, protoregistry.GlobalFiles)
 	if err != nil {
