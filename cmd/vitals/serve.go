@@ -129,6 +129,7 @@ func runServe(ctx context.Context, c serveConfig, stdout, stderr io.Writer) erro
 		return err
 	}
 
+	defer keepHeapFloor(c.heapFloor())()
 	group, ctx := errgroup.WithContext(ctx)
 	collector := collect.New(collect.Options{Host: srv.Hostname(), Logger: log})
 	own, err := newOwnReports(ctx, srv, c, log)
