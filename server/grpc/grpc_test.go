@@ -384,26 +384,3 @@ func TestLeaving(t *testing.T) {
 	}
 	// That the handler has ended too is goleak's to say, after the server's Close.
 }
-
-// FuzzBody sends any bytes as a request's body: there is always an answer, with a
-// status, and OK exactly where connecthttp says so too. Which code a body gets that is
-// wrong in two ways, nobody needs to agree on.
-func FuzzBody(f *testing.F) {
-	own, other := start(f, true), start(f, false)
-	text := encode(f, &diagnosticsv1.UppercaseRequest{Text: "a"})
-	for _, body := range [][]byte{nil, envelope(0, text), envelope(1, packed(text)), envelope(1, text), envelope(9, nil), {0, 0xff, 0xff, 0xff, 0xff}, {0, 0, 1, 0, 0, 1}, slices.Concat(envelope(0, text), []byte{0})} {
-		f.Add(body, true)
-		f.Add(body, false)
-	}
-	f.Fuzz(func(t *testing.T, body []byte, compressed bool) {
-		header := map[bool][]string{true: {"Grpc-Encoding", "gzip"}}[compressed]
-		for _, procedure := range []string{"Uppercase", "Sum"} {
-			procedure = "/diagnostics.v1.DiagnosticsService/" + procedure
-			got, want := own.call(t, procedure, bytes.NewReader(body), header...), other.call(t, procedure, bytes.NewReader(body), header...)
-			status, wantStatus := got.Trailer.Get("Grpc-Status"), want.Trailer.Get("Grpc-Status")
-			if status == "" || (status == "0") != (wantStatus == "0") || !slices.Equal(got.Messages, want.Messages) {
-				t.Errorf("%s %q: %v %q, want %v %q", procedure, body, got.Trailer, got.Messages, want.Trailer, want.Messages)
-			}
-		}
-	})
-}
