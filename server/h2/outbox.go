@@ -19,6 +19,7 @@ type outbox struct {
 	lastStream uint32
 
 	hpack     *hpack.Encoder
+	known     knownFields
 	resized   bool // the table's new size has yet to be told, before the next block's first field
 	frameSize int  // the largest frame that the peer takes
 	replies   int  // answers in it that the peer has asked for
@@ -148,6 +149,13 @@ func (o *outbox) headers(stream uint32, end bool, emit func(*outbox)) {
 // return are kept in the table of both sides, values that are new each time are
 // not, and secrets are marked, so that no one on the way keeps them either.
 func (o *outbox) field(name, value string) {
+	if o.resized {
+		o.known = knownFields{}
+	} else if code := o.known.find(name, value); code != nil {
+		o.room(len(code))
+		o.buf.b = append(o.buf.b, code...)
+		return
+	}
 	how := handlingOf(name)
 	if o.resized && how == literal {
 		how = indexed // the encoder tells it with the fields that it writes
@@ -155,7 +163,9 @@ func (o *outbox) field(name, value string) {
 	o.resized = false
 	switch how {
 	case indexed:
+		start := len(o.buf.b)
 		_ = o.hpack.WriteField(hpack.HeaderField{Name: name, Value: value}) // blockWriter cannot fail
+		o.known.learn(name, value, o.buf.b[start:])
 	case secret:
 		_ = o.hpack.WriteField(hpack.HeaderField{Name: name, Value: value, Sensitive: true})
 	default:
@@ -164,6 +174,41 @@ func (o *outbox) field(name, value string) {
 		o.buf.b = appendHpackString(o.buf.b, name)
 		o.buf.b = appendHpackString(o.buf.b, value)
 	}
+}
+
+// knownFields are fields that are in the table of both sides, by their place in it:
+// what the same few responses have again and again is not looked up each time.
+type knownFields struct {
+	fields [8]knownField
+	next   int
+}
+
+type knownField struct {
+	name, value string
+	code        [3]byte
+	length      int
+}
+
+func (k *knownFields) find(name, value string) []byte {
+	for i := range k.fields {
+		if f := &k.fields[i]; f.length > 0 && f.name == name && f.value == value {
+			return f.code[:f.length]
+		}
+	}
+	return nil
+}
+
+// learn takes what the encoder has made of a field. Anything but a place in the table
+// has changed the table, and all places with it.
+func (k *knownFields) learn(name, value string, code []byte) {
+	const isPlace = 0x80 // RFC 7541, section 6.1
+	if len(code) == 0 || code[0]&isPlace == 0 || len(code) > len(k.fields[0].code) {
+		*k = knownFields{}
+		return
+	}
+	f := &k.fields[k.next]
+	k.next = (k.next + 1) % len(k.fields)
+	f.name, f.value, f.length = name, value, copy(f.code[:], code)
 }
 
 // appendHpackString appends a string literal of RFC 7541, section 5.2, packed by
