@@ -157,12 +157,12 @@ func TestSavedInTime(t *testing.T) {
 // TestLeftover: what a kill in the middle of saving leaves is used again.
 func TestLeftover(t *testing.T) {
 	dir := t.TempDir()
-	for range 3 {
+	for i := range int64(3) {
 		if err := os.WriteFile(filepath.Join(dir, "fleet.json.tmp"), []byte(strings.Repeat("half", 1000)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		r := open(t, dir, newClock())
-		r.Saw("web-1", time.Now().UnixMilli())
+		r.Saw("web-1", time.Now().UnixMilli()+i) // each time later, or there is nothing to save
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
