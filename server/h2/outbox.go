@@ -211,9 +211,16 @@ func (k *knownFields) learn(name, value string, code []byte) {
 	f.name, f.value, f.length = name, value, copy(f.code[:], code)
 }
 
-// appendHpackString appends a string literal of RFC 7541, section 5.2, packed by
-// Huffman's code where that is shorter.
+// shortLiteral is the length below which a literal is not packed: a quarter of a few
+// bytes is not worth the time.
+const shortLiteral = 64
+
+// appendHpackString appends a string literal of RFC 7541, section 5.2, a long one
+// packed by Huffman's code where that is shorter.
 func appendHpackString(b []byte, s string) []byte {
+	if len(s) < shortLiteral {
+		return append(appendHpackInt(b, 0, 7, uint64(len(s))), s...)
+	}
 	if n := hpack.HuffmanEncodeLength(s); n < uint64(len(s)) {
 		return hpack.AppendHuffmanString(appendHpackInt(b, 0x80, 7, n), s)
 	}
