@@ -55,16 +55,12 @@ func (s *Stream) TLS() *tls.ConnectionState { return s.c.tls }
 
 // Read reads from the request's body. It waits for the first byte, not for all of
 // p, and returns io.EOF at the end; os.ErrDeadlineExceeded when the deadline of
-// SetReadDeadline passes while it waits; net.ErrClosed (by errors.Is) when the
+// SetReadTimeout passes while it waits; net.ErrClosed (by errors.Is) when the
 // client is gone.
 func (s *Stream) Read(p []byte) (int, error) { return (*requestBody)(s).Read(p) }
 
 // Close drops what is still to come of the body.
 func (s *Stream) Close() error { return (*requestBody)(s).Close() }
-
-// SetReadDeadline makes reads that wait fail once it has passed; the zero time is
-// no deadline.
-func (s *Stream) SetReadDeadline(t time.Time) { _ = (*responseWriter)(s).SetReadDeadline(t) } // it never fails
 
 // SetReadTimeout bounds how long reads may wait in all, from the first that waits
 // on, until it is called again; 0 is no bound, and no deadline. It is for the
