@@ -49,7 +49,7 @@ func (s *Server) routes() (http.Handler, error) {
 		s.guard.Intercept,
 		s.admission.Intercept,
 		s.streams.Intercept,
-		interceptor.Validation(),
+		interceptor.Validation(rpc.ReportObeys),
 	)
 	s.register(calls)
 	if err := s.guard.Declare(calls, s.opts.Roles); err != nil {

@@ -40,14 +40,16 @@ type shape struct {
 	// perMessage is how many rounds a message has, perStream how many messages
 	// a stream.
 	perMessage, perStream int
+	// messages is how many messages each host sends at the least.
+	messages int
 }
 
 // The two shapes in which agents send: a round in a message and a stream of ten
-// seconds; and, after an outage, many rounds in a message. The rounds of the
-// first are a tenth of a second apart, so that enough of them are recent.
+// seconds; and, after an outage of ten minutes, many rounds in a message. The rounds
+// of the first are a tenth of a second apart, so that enough of them are recent.
 var (
-	liveShape    = shape{"live", 100, 20 * time.Second, 100 * time.Millisecond, 1, 10}
-	backlogShape = shape{"backlog", 40, time.Hour, time.Second, 120, 24}
+	liveShape    = shape{"live", 100, 20 * time.Second, 100 * time.Millisecond, 1, 10, 1}
+	backlogShape = shape{"backlog", 40, time.Hour, time.Second, 120, 24, 5}
 )
 
 // outcome is one run of one server.
@@ -194,7 +196,7 @@ func (b *bench) ingestOnce(ctx context.Context, which target, s shape, cores int
 
 	hosts := simulate.Fleet(1, s.hosts, ingestSeries)
 	rounds := int(b.samples) / (s.hosts * ingestSeries) / s.perMessage * s.perMessage
-	rounds = max(rounds, s.perMessage)
+	rounds = max(rounds, s.perMessage*s.messages)
 	from := time.Now().Add(-s.age).Truncate(time.Second)
 	const warm = 5 // rounds, in which each series is seen
 	first, err := which.load(hosts, s, from, warm)

@@ -9,12 +9,12 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/vitals-rpc/vitals/metric"
 	"github.com/vitals-rpc/vitals/server/fleet"
+	"github.com/vitals-rpc/vitals/server/live"
 	"github.com/vitals-rpc/vitals/server/store"
 )
 
@@ -26,7 +26,8 @@ type History interface {
 
 // Live is where the newest samples are.
 type Live interface {
-	Publish([]metric.Sample)
+	Cell(*metric.Series) *live.Cell
+	Publish([]live.Point)
 	LastSeen(hostname string) (int64, bool)
 }
 
@@ -187,7 +188,7 @@ func (d *Door) Write(ctx context.Context, hostname string, samples []metric.Samp
 			b.receipt.reject(uint64(i), s.Series, err)
 			continue
 		}
-		b.add(e.ref, s.Time, s.Value, uint64(i))
+		b.add(e, s.Time, s.Value, uint64(i), 1)
 	}
 	err = d.commit(ctx, hostname, &b)
 	return b.receipt, err
@@ -200,89 +201,6 @@ func (d *Door) checkTime(at int64) error {
 		return fmt.Errorf("the sample is %s ahead of the server's clock; set the host's clock", ahead.Round(time.Second))
 	}
 	return nil
-}
-
-// batch is what is written at once. Its columns are borrowed until it is
-// written.
-type batch struct {
-	*columns
-	newest  int64
-	receipt Receipt
-}
-
-// columns are the space of a batch.
-type columns struct {
-	points []store.Point
-	places []places
-	live   []metric.Sample // the points again, where they are made live
-}
-
-// places are points from first on, up to those of the next places, whose indexes
-// among the receipt's samples follow each other: a refused sample begins new ones.
-type places struct {
-	first int
-	index uint64
-}
-
-// spare are columns for the next batch. A server has thousands of streams, each
-// of which has a batch for a moment of every second; columns of their own would
-// grow anew in each stream, which is a fifth of what it costs to catch up.
-var spare = sync.Pool{New: func() any { return new(columns) }}
-
-// reserve makes room for n samples more.
-func (b *batch) reserve(n int) {
-	if b.columns == nil {
-		b.columns = spare.Get().(*columns) //nolint:forcetypeassert // the pool holds nothing else
-	}
-	b.points = slices.Grow(b.points, n)
-}
-
-// add puts a sample in for which there is room.
-func (b *batch) add(ref *store.Ref, at int64, value float64, index uint64) {
-	if n := len(b.points); n == 0 || b.index(n) != index {
-		b.places = append(b.places, places{n, index})
-	}
-	b.points = append(b.points, store.Point{Ref: ref, Time: at, Value: value})
-	b.newest = max(b.newest, at)
-}
-
-// index is the place, among the receipt's samples, of a point that is there or of
-// the next one, should nothing be refused before it.
-func (b *batch) index(point int) uint64 {
-	i := len(b.places) - 1
-	for b.places[i].first > point {
-		i--
-	}
-	return b.places[i].index + uint64(point-b.places[i].first)
-}
-
-// size is how many samples wait to be written.
-func (b *batch) size() int {
-	if b.columns == nil {
-		return 0
-	}
-	return len(b.points)
-}
-
-// samples are the points as they are made live, until the batch is reset.
-func (b *batch) samples() []metric.Sample {
-	b.live = slices.Grow(b.live[:0], len(b.points))
-	for _, p := range b.points {
-		b.live = append(b.live, metric.Sample{Series: p.Ref.Series(), Time: p.Time, Value: p.Value})
-	}
-	return b.live
-}
-
-// reset empties the batch for use again and gives its columns back; the receipt
-// stays.
-func (b *batch) reset() {
-	b.newest = 0
-	if b.columns == nil {
-		return
-	}
-	b.points, b.places = b.points[:0], b.places[:0]
-	spare.Put(b.columns)
-	b.columns = nil
 }
 
 // commit stores the batch, adds what became of it to its receipt, and makes it
@@ -298,7 +216,7 @@ func (d *Door) commit(ctx context.Context, hostname string, b *batch) error {
 	result, err := d.opts.History.Append(ctx, b.points)
 	release()
 	if seen, ok := d.opts.Live.LastSeen(hostname); !ok || b.newest > seen {
-		d.opts.Live.Publish(b.samples())
+		d.opts.Live.Publish(b.livePoints(d.isRecent(b.newest)))
 		d.opts.Fleet.Saw(hostname, b.newest)
 	}
 	if err != nil {

@@ -216,7 +216,7 @@ func TestSession(t *testing.T) {
 	s := h.session(t, "web-1")
 	def := func(id uint32, series *metric.Series) {
 		t.Helper()
-		if err := s.Define(id, series, metric.Type{Name: series.Type, Unit: "jobs"}); err != nil {
+		if err := s.Define(id, series, metric.Type{Name: series.Type, Unit: "jobs"}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -234,14 +234,14 @@ func TestSession(t *testing.T) {
 	def(0, series("web-1", 0))
 	def(7, series("web-1", 7))
 	def(2, metric.NewSeries("no-name", "web-1", nil))
-	s.Add(h.at(3*time.Second), []uint32{0, 1, 2, 7, 99}, []float64{1, 2, 3, 4, 5})
+	s.Add(Round{h.at(3 * time.Second), []uint32{0, 1, 2, 7, 99}, []float64{1, 2, 3, 4, 5}})
 	wantReceipt(t, flush(), 2, 0, 1, 2, 4)
 	def(0, series("web-1", 100))
-	s.Add(h.at(3*time.Second), []uint32{0, 7}, []float64{1, 4})
+	s.Add(Round{h.at(3 * time.Second), []uint32{0, 7}, []float64{1, 4}})
 	wantReceipt(t, flush(), 3, 1, 1, 2, 4) // all of the session
-	s.Add(h.at(-5*time.Minute), []uint32{0, 7}, []float64{1, 4})
+	s.Add(Round{h.at(-5 * time.Minute), []uint32{0, 7}, []float64{1, 4}})
 	wantReceipt(t, flush(), 3, 1, 1, 2, 4, 7, 8)
-	if err := s.Define(maxSeriesID, series("web-1", 0), metric.Type{}); err == nil {
+	if err := s.Define(maxSeriesID, series("web-1", 0), metric.Type{}, nil); err == nil {
 		t.Error("a number beyond the last was taken")
 	}
 	if h.fleet.Unit("m") != "jobs" {
@@ -293,12 +293,12 @@ func TestFullDisk(t *testing.T) {
 		disk.err = cause
 		h.now = h.now.Add(10 * time.Second)
 		s := h.session(t, "web-1")
-		if err := s.Define(0, series("web-1", 0), metric.Type{Name: "m"}); err != nil {
+		if err := s.Define(0, series("web-1", 0), metric.Type{Name: "m"}, nil); err != nil {
 			t.Fatal(err)
 		}
 		for n := range 3 {
 			h.now = h.now.Add(time.Second)
-			s.Add(h.at(0), []uint32{0}, []float64{float64(n)})
+			s.Add(Round{h.at(0), []uint32{0}, []float64{float64(n)}})
 			if err := s.Flush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -313,7 +313,7 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("receipt %+v, %v", got, err)
 		}
 		disk.err = nil // that there is room again does not heal what was refused
-		s.Add(h.at(-time.Second), []uint32{0}, []float64{9})
+		s.Add(Round{h.at(-time.Second), []uint32{0}, []float64{9}})
 		if err := s.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -322,10 +322,10 @@ func TestFullDisk(t *testing.T) {
 		}
 		disk.err = cause
 		late := h.session(t, "web-1")
-		if err := late.Define(0, series("web-1", 0), metric.Type{Name: "m"}); err != nil {
+		if err := late.Define(0, series("web-1", 0), metric.Type{Name: "m"}, nil); err != nil {
 			t.Fatal(err)
 		}
-		late.Add(h.at(time.Hour), []uint32{0}, []float64{1})
+		late.Add(Round{h.at(time.Hour), []uint32{0}, []float64{1}})
 		if err := late.Flush(t.Context()); !errors.Is(err, cause) {
 			t.Errorf("a backlog: %v", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/vitals-rpc/vitals/metric"
+	"github.com/vitals-rpc/vitals/server/live"
 	"github.com/vitals-rpc/vitals/server/store"
 )
 
@@ -24,11 +25,13 @@ type sender struct {
 
 	mu      sync.Mutex
 	entries map[string]*entry // by series key
+	spelled map[any]*entry    // by what [Session.Define] was told that they are spelled as
 }
 
 // entry is a series that passed the checks.
 type entry struct {
 	ref  *store.Ref
+	cell *live.Cell
 	used int64 // when it was last asked for, in milliseconds since the epoch; guarded by the sender's lock
 }
 
@@ -46,6 +49,7 @@ func (d *Door) sender(hostname string) (*sender, error) {
 		s = &sender{
 			limiter: rate.NewLimiter(rate.Limit(d.opts.MaxRate), rateBurst*d.opts.MaxRate),
 			entries: map[string]*entry{},
+			spelled: map[any]*entry{},
 		}
 		d.hosts[hostname] = s
 	}
@@ -70,13 +74,40 @@ func (s *sender) entry(d *Door, series *metric.Series) (*entry, error) {
 	if len(s.entries) >= d.opts.MaxSeriesPerHost {
 		return nil, fmt.Errorf("host %q has its limit of %d series; does a label hold something unbounded, such as an id?", series.Host, d.opts.MaxSeriesPerHost)
 	}
-	e := &entry{ref: d.opts.History.Ref(series), used: now}
-	s.entries[e.ref.Series().Key()] = e // the history's own, so that there is one of each
+	ref := d.opts.History.Ref(series)
+	series = ref.Series() // the history's own, so that there is one of each
+	e := &entry{ref: ref, cell: d.opts.Live.Cell(series), used: now}
+	s.entries[series.Key()] = e
 	return e, nil
+}
+
+// spelling returns the entry of a series that was spelled so before, or nil.
+func (s *sender) spelling(d *Door, as any) *entry {
+	now := d.opts.Now().UnixMilli()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.spelled[as]
+	if e != nil {
+		e.used = now
+	}
+	return e
+}
+
+// spell remembers how an entry is spelled. There is one spelling for each, or they
+// are learnt anew: what is remembered of a sender stays within what its series take
+// otherwise.
+func (s *sender) spell(e *entry, as any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.spelled) >= len(s.entries) {
+		clear(s.spelled)
+	}
+	s.spelled[as] = e
 }
 
 // forget drops the entries that were last used before a time.
 func (s *sender) forget(before int64) {
+	clear(s.spelled)
 	for key, e := range s.entries {
 		if e.used < before {
 			delete(s.entries, key)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vitals-rpc/vitals/metric"
 	"github.com/vitals-rpc/vitals/server/fleet"
@@ -21,6 +22,7 @@ type Session struct {
 	host   *sender
 	name   string
 	series []defined // by number
+	mark   uint64    // of the last look for repeated series
 	batch  batch
 	read   uint64 // samples so far
 	unkept error  // why samples that are live were not stored
@@ -31,6 +33,7 @@ type defined struct {
 	entry  *entry
 	series *metric.Series // nil where none was defined
 	err    error
+	mark   uint64 // of the last look that has seen it
 }
 
 // Open starts a session.
@@ -56,53 +59,135 @@ func (s *Session) Host() string { return s.name }
 
 // Define gives a series a number. A series that may not be stored is remembered
 // as such, and its samples are refused with the reason. t says what the sender
-// knows of the metric type.
+// knows of the metric type. as is what the series was spelled as, of which there is
+// one value for all that are spelled alike, such as a pointer; nil: nothing that
+// comes again.
 //
 // Errors: the number is too great.
-func (s *Session) Define(id uint32, series *metric.Series, t metric.Type) error {
+func (s *Session) Define(id uint32, series *metric.Series, t metric.Type, as any) error {
 	if id >= maxSeriesID {
 		return fmt.Errorf("series number %d is too great: numbers run from 0 to %d", id, maxSeriesID-1)
 	}
-	for uint32(len(s.series)) <= id {
-		s.series = append(s.series, defined{err: ErrUndefined})
-	}
 	e, err := s.host.entry(s.door, series)
-	s.series[id] = defined{entry: e, series: series, err: err}
+	s.number(id, defined{entry: e, series: series, err: err})
 	if err == nil {
 		s.door.opts.Fleet.Describe(t)
+		if as != nil {
+			s.host.spell(e, as)
+		}
 	}
 	return nil
 }
 
-// Reserve makes room for n samples, which spares those that follow in many small
-// parts the growing.
-func (s *Session) Reserve(n int) { s.batch.reserve(n) }
+// DefineAgain gives a number to a series that [Session.Define] has taken for this
+// host, in this session or an earlier one, spelled as what is given. It reports
+// whether there is one; agents name the same series in each of their streams, and
+// so need not be understood again.
+func (s *Session) DefineAgain(id uint32, as any) bool {
+	if id >= maxSeriesID {
+		return false
+	}
+	e := s.host.spelling(s.door, as)
+	if e == nil {
+		return false
+	}
+	s.number(id, defined{entry: e, series: e.ref.Series()})
+	return true
+}
 
-// Add takes samples observed at one time, in milliseconds since the epoch, in
-// columns of equal length. They are stored by the next Flush.
-func (s *Session) Add(at int64, ids []uint32, values []float64) {
-	tooEarly := s.door.checkTime(at)
-	s.Reserve(len(ids))
-	for i, id := range ids {
-		index := s.read
-		s.read++
+func (s *Session) number(id uint32, def defined) {
+	for uint32(len(s.series)) <= id {
+		s.series = append(s.series, defined{err: ErrUndefined})
+	}
+	s.series[id] = def
+}
+
+// Round is samples observed at one time, in columns of equal length: Values[i] is
+// of the series numbered IDs[i].
+type Round struct {
+	// Time is in milliseconds since the Unix epoch.
+	Time   int64
+	IDs    []uint32
+	Values []float64
+}
+
+// Add takes rounds, whose slices it keeps no longer than the call. They are stored
+// by the next Flush.
+func (s *Session) Add(rounds ...Round) {
+	n := 0
+	for _, r := range rounds {
+		n += len(r.IDs)
+	}
+	s.batch.reserve(n)
+	for len(rounds) > 0 {
+		n := s.alike(rounds)
+		s.add(rounds[:n])
+		rounds = rounds[n:]
+	}
+}
+
+// alike is how many of the rounds, one at least, have the same series in the same
+// order, each series once, at times that grow.
+func (s *Session) alike(rounds []Round) int {
+	n := 1
+	for n < len(rounds) && rounds[n].Time > rounds[n-1].Time && slices.Equal(rounds[n].IDs, rounds[0].IDs) {
+		n++
+	}
+	if n > 1 && s.repeats(rounds[0].IDs) {
+		return 1
+	}
+	return n
+}
+
+// repeats reports whether a series is there twice.
+func (s *Session) repeats(ids []uint32) bool {
+	s.mark++
+	for _, id := range ids {
+		if id >= uint32(len(s.series)) {
+			continue
+		}
+		if s.series[id].mark == s.mark {
+			return true
+		}
+		s.series[id].mark = s.mark
+	}
+	return false
+}
+
+// add takes rounds that are alike, one series after the other: all that is known of
+// a series is at hand then for all of its samples, here and in the history.
+func (s *Session) add(rounds []Round) {
+	inTime := len(rounds)
+	for inTime > 0 && s.door.checkTime(rounds[inTime-1].Time) != nil {
+		inTime--
+	}
+	width := uint64(len(rounds[0].IDs))
+	step := width
+	if len(rounds) == 1 {
+		step = 1 // from series to series
+	}
+	for i, id := range rounds[0].IDs {
 		def := defined{err: ErrUndefined}
 		if id < uint32(len(s.series)) {
 			def = s.series[id]
 		}
-		err := def.err
-		if err == nil {
-			err = tooEarly
+		for r, round := range rounds {
+			index := s.read + uint64(r)*width + uint64(i) //nolint:gosec // counts
+			err := def.err
+			if err == nil && r >= inTime {
+				err = s.door.checkTime(round.Time)
+			}
+			if err == nil {
+				err = metric.CheckValue(round.Values[i])
+			}
+			if err != nil {
+				s.batch.receipt.reject(index, def.series, err)
+				continue
+			}
+			s.batch.add(def.entry, round.Time, round.Values[i], index, step)
 		}
-		if err == nil {
-			err = metric.CheckValue(values[i])
-		}
-		if err != nil {
-			s.batch.receipt.reject(index, def.series, err)
-			continue
-		}
-		s.batch.add(def.entry.ref, at, values[i], index)
 	}
+	s.read += width * uint64(len(rounds))
 }
 
 // Flush stores what was added since the last one. It waits where the host sends

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	"buf.build/go/protovalidate"
 	"connectrpc.com/connect/v2"
 	connectvalidate "connectrpc.com/validate"
 	"google.golang.org/protobuf/proto"
@@ -12,9 +13,10 @@ import (
 )
 
 // Validation checks requests against the constraints in their schema. Those whose
-// schema has none are let through as they are.
-func Validation() connect.ServerInterceptor {
-	validating := connectvalidate.NewServerInterceptor()
+// schema has none are let through as they are, and so are messages that obey says
+// to be right: it may know that sooner, but must not know better.
+func Validation(obey func(proto.Message) bool) connect.ServerInterceptor {
+	validating := connectvalidate.NewServerInterceptor(connectvalidate.WithValidator(validator{protovalidate.GlobalValidator, obey}))
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		validated := validating(next)
 		var once sync.Once // there is an interceptor for each procedure
@@ -30,6 +32,20 @@ func Validation() connect.ServerInterceptor {
 			return validated(ctx, spec, stream)
 		}
 	}
+}
+
+// validator validates what may be wrong.
+type validator struct {
+	protovalidate.Validator
+	obey func(proto.Message) bool
+}
+
+// Validate implements [protovalidate.Validator].
+func (v validator) Validate(m proto.Message, options ...protovalidate.ValidationOption) error {
+	if v.obey(m) {
+		return nil
+	}
+	return v.Validator.Validate(m, options...)
 }
 
 // constrained reports whether there are constraints on a message or on anything

@@ -45,31 +45,61 @@ type host struct {
 	seen atomic.Int64 // newest sample's time, in milliseconds since the epoch
 
 	mu     sync.RWMutex
-	newest map[string]*cell   // by series key
-	byType map[string][]*cell // the series of each metric type, oldest first
+	cells  map[string]*Cell   // by series key, also those that no sample has come for
+	byType map[string][]*Cell // the series of each metric type that have a sample, oldest first
 	groups []*group           // those whose selector takes in this host; replaced, never changed
 }
 
-// cell holds the newest sample of one series, guarded by its host's lock.
-type cell struct{ sample metric.Sample }
+// known reports whether the host has a sample.
+func (hs *host) known() bool { return hs != nil && hs.seen.Load() != 0 }
 
-// Publish makes the samples the newest of their series and passes them on to the
+// Cell is where the newest sample of one series is: see [Hub.Cell].
+type Cell struct {
+	host   *host
+	sample metric.Sample // guarded by the host's lock; of time 0 until one comes
+}
+
+// Cell returns the place of a series, of which there is one. Who publishes keeps
+// it, which spares looking for it with each sample. A series without a sample is
+// not shown to anybody.
+func (h *Hub) Cell(series *metric.Series) *Cell {
+	hs := h.host(series.Host)
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	c := hs.cells[series.Key()]
+	if c == nil {
+		c = &Cell{host: hs, sample: metric.Sample{Series: series}}
+		hs.cells[series.Key()] = c
+	}
+	return c
+}
+
+// Point is a sample on its way to be the newest of its series.
+type Point struct {
+	Cell *Cell
+	// Time is in milliseconds since the Unix epoch.
+	Time int64
+	// Value is in the series' unit.
+	Value float64
+}
+
+// Publish makes the points the newest of their series and passes them on to the
 // subscribers. It copies what it keeps, so the caller may use the slice again.
-// A sample older than what is there does not replace it and is not passed on:
+// A point older than what is there does not replace it and is not passed on:
 // history is the store's business.
-func (h *Hub) Publish(samples []metric.Sample) {
-	for len(samples) > 0 {
-		name := samples[0].Series.Host
+func (h *Hub) Publish(points []Point) {
+	for len(points) > 0 {
+		hs := points[0].Cell.host
 		n := 1
-		for n < len(samples) && samples[n].Series.Host == name {
+		for n < len(points) && points[n].Cell.host == hs {
 			n++
 		}
-		h.publish(h.host(name), samples[:n])
-		samples = samples[n:]
+		hs.publish(points[:n])
+		points = points[n:]
 	}
 }
 
-// host returns the state of the named host, making it on its first sample.
+// host returns the state of the named host, making it when it is first named.
 func (h *Hub) host(name string) *host {
 	h.mu.RLock()
 	hs := h.hosts[name]
@@ -82,7 +112,7 @@ func (h *Hub) host(name string) *host {
 	if hs = h.hosts[name]; hs != nil {
 		return hs
 	}
-	hs = &host{name: name, newest: map[string]*cell{}, byType: map[string][]*cell{}}
+	hs = &host{name: name, cells: map[string]*Cell{}, byType: map[string][]*Cell{}}
 	for _, g := range h.groups {
 		if g.selectors.MatchesHost(name) {
 			hs.groups = append(hs.groups, g)
@@ -92,30 +122,26 @@ func (h *Hub) host(name string) *host {
 	return hs
 }
 
-func (h *Hub) publish(hs *host, samples []metric.Sample) {
+func (hs *host) publish(points []Point) {
 	hs.mu.Lock()
 	groups := hs.groups
 	var fresh []metric.Sample
 	if len(groups) > 0 {
-		fresh = make([]metric.Sample, 0, len(samples))
+		fresh = make([]metric.Sample, 0, len(points))
 	}
 	newest := hs.seen.Load()
-	for _, s := range samples {
-		c := hs.newest[s.Series.Key()]
-		switch {
-		case c == nil:
-			c = &cell{sample: s}
-			hs.newest[s.Series.Key()] = c
-			hs.byType[s.Series.Type] = append(hs.byType[s.Series.Type], c)
-		case s.Time <= c.sample.Time:
+	for _, p := range points {
+		s := &p.Cell.sample
+		if p.Time <= s.Time {
 			continue
-		default:
-			s.Series = c.sample.Series // one for each series, however often it is named anew
-			c.sample = s
 		}
-		newest = max(newest, s.Time)
+		if s.Time == 0 {
+			hs.byType[s.Series.Type] = append(hs.byType[s.Series.Type], p.Cell)
+		}
+		s.Time, s.Value = p.Time, p.Value
+		newest = max(newest, p.Time)
 		if fresh != nil {
-			fresh = append(fresh, s)
+			fresh = append(fresh, *s)
 		}
 	}
 	hs.seen.Store(newest)
@@ -138,7 +164,7 @@ func (h *Hub) Latest(hostname, metricType string) (metric.Sample, error) {
 	h.mu.RLock()
 	hs := h.hosts[hostname]
 	h.mu.RUnlock()
-	if hs == nil {
+	if !hs.known() {
 		return metric.Sample{}, &metric.UnknownHostError{Host: hostname, Known: h.Hosts()}
 	}
 	hs.mu.RLock()
@@ -179,8 +205,8 @@ func (h *Hub) Snapshot(selectors ...metric.Selector) []metric.Sample {
 	var out []metric.Sample
 	for _, hs := range h.matching(sels) {
 		hs.mu.RLock()
-		for _, c := range hs.newest {
-			if sels.Matches(c.sample.Series) {
+		for _, c := range hs.cells {
+			if c.sample.Time != 0 && sels.Matches(c.sample.Series) {
 				out = append(out, c.sample)
 			}
 		}
@@ -213,8 +239,10 @@ func (h *Hub) Hosts() []string {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	names := make([]string, 0, len(h.hosts))
-	for name := range h.hosts {
-		names = append(names, name)
+	for name, hs := range h.hosts {
+		if hs.known() {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names
@@ -226,7 +254,7 @@ func (h *Hub) LastSeen(hostname string) (int64, bool) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	hs := h.hosts[hostname]
-	if hs == nil {
+	if !hs.known() {
 		return 0, false
 	}
 	return hs.seen.Load(), true

@@ -22,6 +22,15 @@ func sample(host, metricType string, at int64, value float64, labels ...string) 
 	return metric.Sample{Series: metric.NewSeries(metricType, host, metric.NewLabels(labels...)), Time: at, Value: value}
 }
 
+// publish makes the samples live.
+func publish(hub *live.Hub, samples []metric.Sample) {
+	points := make([]live.Point, len(samples))
+	for i, s := range samples {
+		points[i] = live.Point{Cell: hub.Cell(s.Series), Time: s.Time, Value: s.Value}
+	}
+	hub.Publish(points)
+}
+
 func values(samples []metric.Sample) []float64 {
 	var out []float64
 	for _, s := range samples {
@@ -36,7 +45,7 @@ func TestLatest(t *testing.T) {
 	if _, ok := errors.AsType[*metric.UnknownHostError](err); !ok {
 		t.Errorf("an empty hub: %v", err)
 	}
-	hub.Publish([]metric.Sample{
+	publish(hub, []metric.Sample{
 		sample("a", "cpu", 1000, 1), sample("b", "cpu", 1000, 9), sample("a", "memory", 1000, 3),
 		sample("a", "core", 1000, 4, "core", "0"), sample("a", "core", 1000, 5, "core", "1"),
 		sample("a", "mixed", 1000, 6, "x", "1"), sample("a", "mixed", 1000, 7), sample("a", "one", 1000, 8, "only", "1"),
@@ -52,10 +61,21 @@ func TestLatest(t *testing.T) {
 	f("a", "mixed", 7) // the one without labels
 	f("a", "one", 8)   // the only one
 
-	hub.Publish([]metric.Sample{sample("a", "cpu", 2000, 2), sample("a", "memory", 999, 99), sample("b", "cpu", 1000, 99)})
+	publish(hub, []metric.Sample{sample("a", "cpu", 2000, 2), sample("a", "memory", 999, 99), sample("b", "cpu", 1000, 99)})
 	f("a", "cpu", 2)
 	f("a", "memory", 3) // what is older or as old does not replace
 	f("b", "cpu", 9)
+
+	empty := hub.Cell(metric.NewSeries("swap", "c", nil)) // which no sample has come for
+	if _, err := hub.Latest("c", "swap"); err == nil || len(hub.Hosts()) != 2 {
+		t.Errorf("a host without a sample: %v, %v", err, hub.Hosts())
+	}
+	if _, ok := hub.LastSeen("c"); ok || len(hub.Snapshot(metric.Selector{Hosts: metric.Match{Names: []string{"c"}}})) > 0 {
+		t.Error("a series without a sample is shown")
+	}
+	if again := hub.Cell(metric.NewSeries("swap", "c", nil)); again != empty {
+		t.Error("a series has two cells")
+	}
 
 	_, err = hub.Latest("a", "core")
 	if ambiguous, ok := errors.AsType[*metric.AmbiguousTypeError](err); !ok || len(ambiguous.Series) != 2 {
@@ -78,7 +98,7 @@ func TestLatest(t *testing.T) {
 
 func TestSnapshot(t *testing.T) {
 	hub := live.NewHub()
-	hub.Publish([]metric.Sample{sample("b", "cpu", 1, 1), sample("a", "memory", 1, 2), sample("a", "cpu", 1, 3)})
+	publish(hub, []metric.Sample{sample("b", "cpu", 1, 1), sample("a", "memory", 1, 2), sample("a", "cpu", 1, 3)})
 	if got := values(hub.Snapshot()); !slices.Equal(got, []float64{3, 2, 1}) {
 		t.Errorf("all: %v", got)
 	}
@@ -100,17 +120,17 @@ func soon(t *testing.T) context.Context {
 
 func TestSubscription(t *testing.T) {
 	hub := live.NewHub()
-	hub.Publish([]metric.Sample{sample("a", "cpu", 1, 0)})
+	publish(hub, []metric.Sample{sample("a", "cpu", 1, 0)})
 	sub := hub.Subscribe(metric.Selector{Types: metric.Match{Names: []string{"cpu"}}})
 	defer sub.Close()
-	hub.Publish([]metric.Sample{sample("a", "cpu", 2, 1), sample("a", "memory", 2, 99), sample("a", "cpu", 1, 99)})
-	hub.Publish([]metric.Sample{sample("new", "cpu", 2, 2)}) // a host that came later
+	publish(hub, []metric.Sample{sample("a", "cpu", 2, 1), sample("a", "memory", 2, 99), sample("a", "cpu", 1, 99)})
+	publish(hub, []metric.Sample{sample("new", "cpu", 2, 2)}) // a host that came later
 	got, dropped, err := sub.Next(soon(t), nil)
 	if !slices.Equal(values(got), []float64{1, 2}) || dropped != 0 || err != nil {
 		t.Errorf("%v, %d, %v", values(got), dropped, err)
 	}
 
-	hub.Publish([]metric.Sample{sample("a", "memory", 3, 99)}) // wakes it for nothing
+	publish(hub, []metric.Sample{sample("a", "memory", 3, 99)}) // wakes it for nothing
 	reason := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(reason)
@@ -119,13 +139,13 @@ func TestSubscription(t *testing.T) {
 	}
 
 	buf := make([]metric.Sample, 0, 4)
-	hub.Publish([]metric.Sample{sample("a", "cpu", 4, 4)})
+	publish(hub, []metric.Sample{sample("a", "cpu", 4, 4)})
 	if got, _, err := sub.Next(soon(t), buf); err != nil || len(got) != 1 || &got[0] != &buf[:1][0] {
 		t.Errorf("%v, %v; want it in the buffer", got, err)
 	}
 
 	sub.Close()
-	hub.Publish([]metric.Sample{sample("a", "cpu", 5, 5), sample("newer", "cpu", 5, 5)})
+	publish(hub, []metric.Sample{sample("a", "cpu", 5, 5), sample("newer", "cpu", 5, 5)})
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer stop()
 	if got, _, err := sub.Next(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
@@ -150,7 +170,7 @@ func TestSlowReader(t *testing.T) {
 		for i := range batch {
 			batch[i] = metric.Sample{Series: series[i], Time: int64(round + 1), Value: float64(round)}
 		}
-		hub.Publish(batch)
+		publish(hub, batch)
 	}
 	got, dropped, err := sub.Next(soon(t), nil)
 	if err != nil || len(got)+dropped != rounds*size || dropped == 0 || len(got) > 1<<16 {
@@ -159,7 +179,7 @@ func TestSlowReader(t *testing.T) {
 	if last := got[len(got)-1].Value; last != rounds-1 {
 		t.Errorf("the newest is of round %v, want %d", last, rounds-1)
 	}
-	hub.Publish([]metric.Sample{{Series: series[0], Time: rounds + 1, Value: 7}})
+	publish(hub, []metric.Sample{{Series: series[0], Time: rounds + 1, Value: 7}})
 	if got, dropped, err := sub.Next(soon(t), nil); err != nil || dropped != 0 || len(got) != 1 {
 		t.Errorf("after it: %d, %d lost, %v: what was lost is told once", len(got), dropped, err)
 	}
@@ -195,7 +215,7 @@ func TestConcurrently(t *testing.T) {
 		}
 		publishers.Go(func() {
 			for at := int64(1); at <= 500; at++ {
-				hub.Publish([]metric.Sample{sample(name, "cpu", at, 1), sample(name, "memory", at, 1)})
+				publish(hub, []metric.Sample{sample(name, "cpu", at, 1), sample(name, "memory", at, 1)})
 				hub.Subscribe().Close()
 				_, _ = hub.Latest(name, "cpu")
 				hub.Snapshot()
@@ -221,7 +241,7 @@ func TestLossIsCounted(t *testing.T) {
 			for i := range round {
 				round[i].Time++
 			}
-			hub.Publish(round)
+			publish(hub, round)
 		}
 	}
 	var samples []metric.Sample

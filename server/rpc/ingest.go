@@ -96,20 +96,21 @@ func nextWithin(ctx context.Context, requests <-chan received[*monitoringv1.Repo
 // take stores one message.
 func (s *IngestService) take(ctx context.Context, session *ingest.Session, req *monitoringv1.ReportRequest) error {
 	for _, def := range req.GetSeries() {
-		in := def.GetSeries()
+		in := def.GetSeries() // the same message for all that are spelled alike: see ReportCodec
+		if session.DefineAgain(def.GetId(), in) {
+			continue
+		}
 		series := metric.NewSeries(in.GetMetricType(), session.Host(), labelsOf(in.GetLabels()))
-		if err := session.Define(def.GetId(), series, s.typeOf(series, in.GetUnit(), monitoringv1.MetricKind_METRIC_KIND_UNSPECIFIED)); err != nil {
+		t := s.typeOf(series, in.GetUnit(), monitoringv1.MetricKind_METRIC_KIND_UNSPECIFIED)
+		if err := session.Define(def.GetId(), series, t, in); err != nil {
 			return connect.NewError(connect.CodeInvalidArgument, err.Error())
 		}
 	}
-	n := 0
-	for _, samples := range req.GetSamples() {
-		n += len(samples.GetValues())
+	rounds := make([]ingest.Round, len(req.GetSamples()))
+	for i, samples := range req.GetSamples() {
+		rounds[i] = ingest.Round{Time: samples.GetTime().AsTime().UnixMilli(), IDs: samples.GetSeriesIds(), Values: samples.GetValues()}
 	}
-	session.Reserve(n)
-	for _, samples := range req.GetSamples() {
-		session.Add(samples.GetTime().AsTime().UnixMilli(), samples.GetSeriesIds(), samples.GetValues())
-	}
+	session.Add(rounds...)
 	return session.Flush(ctx)
 }
 

@@ -3,13 +3,17 @@ package rpc
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	"buf.build/go/protovalidate"
 	"connectrpc.com/connect/v2/connectproto"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
@@ -126,5 +130,61 @@ func TestReportCodecRemembers(t *testing.T) {
 	defer c.known.mu.Unlock()
 	if n := len(c.known.young) + len(c.known.old); n > 2*halfKnown {
 		t.Errorf("%d series are remembered; want at most %d", n, 2*halfKnown)
+	}
+}
+
+// TestReportObeys: whom it lets through has nothing against it, and what agents send
+// is let through.
+func TestReportObeys(t *testing.T) {
+	now, series := timestamppb.Now(), &monitoringv1.Series{MetricType: "cpu"}
+	f := func(m proto.Message, obeys, valid bool) {
+		t.Helper()
+		if got := ReportObeys(m); got != obeys {
+			t.Errorf("%v obeys: %t", m, got)
+		}
+		if err := protovalidate.Validate(m); (err == nil) != valid {
+			t.Errorf("%v: %v", m, err)
+		}
+	}
+	f(&monitoringv1.ReportRequest{}, true, true)
+	f(&monitoringv1.ReportRequest{
+		Series:  []*monitoringv1.SeriesDefinition{{Series: series}, {Id: 1, Series: &monitoringv1.Series{}}},
+		Samples: []*monitoringv1.Samples{{Time: now, SeriesIds: []uint32{1}, Values: []float64{2}}, {Time: &timestamppb.Timestamp{}}},
+	}, true, true)
+	f(&monitoringv1.ReportRequest{Reporter: &monitoringv1.Reporter{Hostname: "web-1"}}, false, true)
+	f(&monitoringv1.ReportRequest{Reporter: &monitoringv1.Reporter{}}, false, false)
+	f(&monitoringv1.ReportRequest{Series: []*monitoringv1.SeriesDefinition{{Series: series}, {}}}, false, false)
+	f(&monitoringv1.ReportRequest{Samples: []*monitoringv1.Samples{{}}}, false, false)
+	f(&monitoringv1.ReportRequest{Samples: []*monitoringv1.Samples{{Time: now, Values: []float64{2}}}}, false, false)
+	f(&monitoringv1.ReportBatchRequest{Samples: []*monitoringv1.CustomSample{{}}}, false, true)
+}
+
+// TestReportObeysKnowsAll the constraints that a report without a reporter is under.
+func TestReportObeysKnowsAll(t *testing.T) {
+	var found []string
+	seen := map[protoreflect.FullName]bool{new(monitoringv1.Reporter).ProtoReflect().Descriptor().FullName(): true}
+	var look func(protoreflect.MessageDescriptor)
+	look = func(m protoreflect.MessageDescriptor) {
+		if seen[m.FullName()] {
+			return
+		}
+		seen[m.FullName()] = true
+		if proto.HasExtension(m.Options(), validate.E_Message) {
+			found = append(found, string(m.FullName()))
+		}
+		for i := range m.Fields().Len() {
+			field := m.Fields().Get(i)
+			if proto.HasExtension(field.Options(), validate.E_Field) {
+				found = append(found, string(field.FullName()))
+			}
+			if field.Message() != nil {
+				look(field.Message())
+			}
+		}
+	}
+	look(new(monitoringv1.ReportRequest).ProtoReflect().Descriptor())
+	want := []string{"monitoring.v1.SeriesDefinition.series", "monitoring.v1.Samples", "monitoring.v1.Samples.time"}
+	if !slices.Equal(found, want) {
+		t.Errorf("constraints on %q; ReportObeys knows of %q", found, want)
 	}
 }
