@@ -45,7 +45,11 @@ var _ monitoringv1connect.IngestServiceHandler = (*IngestService)(nil)
 // Report stores batches as they come and acknowledges them all at the end.
 func (s *IngestService) Report(ctx context.Context, stream monitoringv1connect.IngestServiceReportServerStream) (*monitoringv1.ReportResponse, error) {
 	requests := receiveAll(ctx, stream.Receive)
-	first, err := nextWithin(ctx, requests, reportIdle)
+	waiting, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	idle := time.AfterFunc(reportIdle, func() { giveUp(errReportIdle) })
+	defer idle.Stop()
+	first, err := next(waiting, requests)
 	if errors.Is(err, io.EOF) {
 		return &monitoringv1.ReportResponse{Receipt: &monitoringv1.Receipt{}}, nil
 	}
@@ -67,10 +71,12 @@ func (s *IngestService) Report(ctx context.Context, stream monitoringv1connect.I
 		return nil, connect.NewError(connect.CodeInvalidArgument, err.Error())
 	}
 	for req := first; ; {
+		idle.Stop()
 		if err := s.take(ctx, session, req); err != nil {
 			return nil, err
 		}
-		req, err = nextWithin(ctx, requests, reportIdle)
+		idle.Reset(reportIdle)
+		req, err = next(waiting, requests)
 		if errors.Is(err, io.EOF) {
 			got, err := session.Receipt()
 			if err != nil {
@@ -86,12 +92,6 @@ func (s *IngestService) Report(ctx context.Context, stream monitoringv1connect.I
 
 // errReportIdle ends a report that has been silent for too long.
 var errReportIdle = connect.Errorf(connect.CodeDeadlineExceeded, "nothing has come for %s; end the stream for its acknowledgement and open another", reportIdle)
-
-func nextWithin(ctx context.Context, requests <-chan received[*monitoringv1.ReportRequest], idle time.Duration) (*monitoringv1.ReportRequest, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, idle, errReportIdle)
-	defer cancel()
-	return next(ctx, requests)
-}
 
 // take stores one message.
 func (s *IngestService) take(ctx context.Context, session *ingest.Session, req *monitoringv1.ReportRequest) error {
