@@ -151,7 +151,7 @@ func TestReportObeys(t *testing.T) {
 		Series:  []*monitoringv1.SeriesDefinition{{Series: series}, {Id: 1, Series: &monitoringv1.Series{}}},
 		Samples: []*monitoringv1.Samples{{Time: now, SeriesIds: []uint32{1}, Values: []float64{2}}, {Time: &timestamppb.Timestamp{}}},
 	}, true, true)
-	f(&monitoringv1.ReportRequest{Reporter: &monitoringv1.Reporter{Hostname: "web-1"}}, false, true)
+	f(&monitoringv1.ReportRequest{Reporter: &monitoringv1.Reporter{Hostname: "web-1"}}, true, true)
 	f(&monitoringv1.ReportRequest{Reporter: &monitoringv1.Reporter{}}, false, false)
 	f(&monitoringv1.ReportRequest{Series: []*monitoringv1.SeriesDefinition{{Series: series}, {}}}, false, false)
 	f(&monitoringv1.ReportRequest{Samples: []*monitoringv1.Samples{{}}}, false, false)
@@ -159,7 +159,8 @@ func TestReportObeys(t *testing.T) {
 	f(&monitoringv1.ReportBatchRequest{Samples: []*monitoringv1.CustomSample{{}}}, false, true)
 }
 
-// TestReportObeysKnowsAll the constraints that a report without a reporter is under.
+// TestReportObeysKnowsAll the constraints that a report is under, but for those on its
+// reporter, which it asks the generic check about.
 func TestReportObeysKnowsAll(t *testing.T) {
 	var found []string
 	seen := map[protoreflect.FullName]bool{new(monitoringv1.Reporter).ProtoReflect().Descriptor().FullName(): true}
