@@ -130,13 +130,19 @@ func (s *Session) Add(rounds ...Round) {
 // order, each series once, at times that grow.
 func (s *Session) alike(rounds []Round) int {
 	n := 1
-	for n < len(rounds) && rounds[n].Time > rounds[n-1].Time && slices.Equal(rounds[n].IDs, rounds[0].IDs) {
+	for n < len(rounds) && rounds[n].Time > rounds[n-1].Time && equal(rounds[n].IDs, rounds[0].IDs) {
 		n++
 	}
 	if n > 1 && s.repeats(rounds[0].IDs) {
 		return 1
 	}
 	return n
+}
+
+// equal is quick where the numbers are the same slice, as they are where a report's
+// rounds share them.
+func equal(a, b []uint32) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0] || slices.Equal(a, b))
 }
 
 // repeats reports whether a series is there twice.

@@ -17,8 +17,8 @@ import (
 // ReportCodec is protobuf's binary format, in which it decodes reports faster than
 // the codec that it embeds, and leaves all else to that. An agent names the same
 // series again in each stream of ten seconds, and so do a thousand agents: a Series
-// whose bytes have come before is the same message again. Who receives a report must
-// not change its series.
+// whose bytes have come before is the same message again, and rounds with the same
+// series share their numbers. Who receives a report must not change it.
 type ReportCodec struct {
 	connect.StableCodec
 	known   knownSeries
@@ -66,59 +66,56 @@ func (c *ReportCodec) UnmarshalRead(ctx context.Context, src io.Reader, msg any)
 	return c.report(buf.Bytes(), req)
 }
 
-// Numbers of fields in ingest.proto and series.proto.
+// Numbers of fields in ingest.proto, series.proto and timestamp.proto.
 const (
 	reportSeries     = 2
+	reportSamples    = 3
 	definitionID     = 1
 	definitionSeries = 2
+	samplesTime      = 1
+	samplesSeriesIDs = 2
+	samplesValues    = 3
+	timestampSeconds = 1
+	timestampNanos   = 2
 )
 
-// report decodes a report into req, which keeps nothing of data. What is no
-// definition of a series is left to the generated code.
+// report decodes a report into req, which keeps nothing of data. What is neither a
+// definition of a series nor samples is left to the generated code.
 func (c *ReportCodec) report(data []byte, req *monitoringv1.ReportRequest) error {
 	merge := proto.UnmarshalOptions{Merge: true}
-	for len(data) > 0 {
-		other, definition, rest, err := cutDefinition(data)
-		if err != nil {
-			return err
+	var columns sampleColumns
+	for left := data; len(left) > 0; {
+		number, kind, tag := protowire.ConsumeTag(left)
+		if tag < 0 {
+			return protowire.ParseError(tag)
 		}
-		if len(other) > 0 {
-			if err := merge.Unmarshal(other, req); err != nil {
-				return err
-			}
+		size := protowire.ConsumeFieldValue(number, kind, left[tag:])
+		if size < 0 {
+			return protowire.ParseError(size)
 		}
-		if definition != nil {
-			def, err := c.definition(definition)
+		field := left[:tag+size]
+		left = left[tag+size:]
+		content, _ := protowire.ConsumeBytes(field[tag:])
+		switch {
+		case number == reportSeries && kind == protowire.BytesType:
+			def, err := c.definition(content)
 			if err != nil {
 				return err
 			}
 			req.Series = append(req.Series, def)
+		case number == reportSamples && kind == protowire.BytesType:
+			samples, err := columns.samples(content, len(content)+len(left))
+			if err != nil {
+				return err
+			}
+			req.Samples = append(req.Samples, samples)
+		default:
+			if err := merge.Unmarshal(field, req); err != nil {
+				return err
+			}
 		}
-		data = rest
 	}
 	return nil
-}
-
-// cutDefinition takes the first definition out of a report: the fields before it, its
-// own bytes, nil if there is none, and what follows.
-func cutDefinition(data []byte) (other, definition, rest []byte, err error) {
-	for at := 0; at < len(data); {
-		number, kind, tag := protowire.ConsumeTag(data[at:])
-		if tag < 0 {
-			return nil, nil, nil, protowire.ParseError(tag)
-		}
-		size := protowire.ConsumeFieldValue(number, kind, data[at+tag:])
-		if size < 0 {
-			return nil, nil, nil, protowire.ParseError(size)
-		}
-		end := at + tag + size
-		if number == reportSeries && kind == protowire.BytesType {
-			definition, _ = protowire.ConsumeBytes(data[at+tag:])
-			return data[:at], definition, data[end:], nil
-		}
-		at = end
-	}
-	return data, nil, nil, nil
 }
 
 // definition decodes one. The generated code takes what is not as agents write it.

@@ -2,7 +2,9 @@ package rpc
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -57,6 +59,36 @@ func reports(tb testing.TB) [][]byte {
 	}
 	cpu, unit := series(&monitoringv1.Series{MetricType: "cpu"}), series(&monitoringv1.Series{Unit: "percent"})
 	unknown := protowire.AppendVarint(protowire.AppendTag(nil, 9, protowire.VarintType), 5)
+	rounds := &monitoringv1.ReportRequest{}
+	for i := range 5 {
+		ids := []uint32{0, 300, 1 << 31}
+		if i == 3 {
+			ids = []uint32{0, 1, 2}
+		}
+		at := &timestamppb.Timestamp{Seconds: int64(i) - 2, Nanos: int32(i * 1000)}
+		rounds.Samples = append(rounds.Samples, &monitoringv1.Samples{Time: at, SeriesIds: ids, Values: []float64{1, math.NaN(), float64(i)}})
+	}
+	all = append(all, encode(tb, rounds))
+	bytesField := func(number protowire.Number, parts ...[]byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), bytes.Join(parts, nil))
+	}
+	round := func(parts ...[]byte) {
+		all = append(all, bytesField(reportSamples, parts...), append(encode(tb, rounds), bytesField(reportSamples, parts...)...))
+	}
+	at, one := bytesField(samplesTime, encode(tb, timestamppb.Now())), binary.LittleEndian.AppendUint64(nil, math.Float64bits(1))
+	round()
+	round(at)
+	round(bytesField(samplesTime))
+	round(at, at)
+	round(bytesField(samplesTime, id))
+	round(bytesField(samplesTime, []byte{8}))
+	round(at, bytesField(samplesSeriesIDs, []byte{1}), bytesField(samplesValues, one))
+	round(at, bytesField(samplesSeriesIDs, []byte{1}), bytesField(samplesSeriesIDs, []byte{2}), bytesField(samplesValues, one), bytesField(samplesValues, one))
+	round(at, bytesField(samplesSeriesIDs, []byte{1, 0x80}), bytesField(samplesValues, one))
+	round(at, bytesField(samplesSeriesIDs, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 1}), bytesField(samplesValues, one[:7]))
+	round(at, protowire.AppendVarint(protowire.AppendTag(nil, samplesSeriesIDs, protowire.VarintType), 1)) // not packed
+	round(at, unknown)
+	round(at, []byte{0})
 	define()
 	define(id)
 	define(cpu, id, id)
