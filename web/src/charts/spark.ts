@@ -1,4 +1,4 @@
-import type { Column } from "../state/columns.js";
+import { lastAt, type Column } from "../state/columns.js";
 
 const namespace = "http://www.w3.org/2000/svg";
 /** A small chart is so many units wide and high, whatever its size on the page. */
@@ -16,6 +16,7 @@ export class Spark {
   readonly element = shape("svg");
   readonly #area = shape("path");
   readonly #line = shape("path");
+  #shown = true;
 
   constructor() {
     const attributes = { class: "spark", viewBox: `0 0 ${extent} ${extent}`, preserveAspectRatio: "none" };
@@ -26,11 +27,21 @@ export class Spark {
     this.element.append(this.#area, this.#line);
   }
 
-  /** draw shows a column from one time to another, in seconds since the epoch. */
+  /** show shows the chart, or takes it off the page for as long as there is nothing to see. */
+  show(shown: boolean): void {
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.element.toggleAttribute("hidden", !shown);
+  }
+
+  /** draw shows a column from one time to another, in seconds since the epoch; nothing is clipped. */
   draw(column: Column | undefined, [from, to]: [number, number], top: number): void {
     const line: string[] = [];
     const area: string[] = [];
-    for (const [start, end] of column?.runs() ?? []) {
+    const oldest = column === undefined ? 0 : lastAt(column.times, from - 1e-6) + 1;
+    for (const [first, end] of column?.runs() ?? []) {
+      const start = Math.max(first, oldest);
+      if (start > end) continue;
       const { times, averages } = column!;
       const x = (i: number) => Math.round(((times[i]! - from) / (to - from)) * extent);
       const height = extent - 2 * margin;
