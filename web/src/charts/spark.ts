@@ -34,24 +34,31 @@ export class Spark {
     this.element.toggleAttribute("hidden", !shown);
   }
 
-  /** draw shows a column from one time to another, in seconds since the epoch; nothing is clipped. */
+  /** draw shows a column from one time to another, in seconds since the epoch, and nothing beyond: no style clips it. */
   draw(column: Column | undefined, [from, to]: [number, number], top: number): void {
     const line: string[] = [];
     const area: string[] = [];
     const oldest = column === undefined ? 0 : lastAt(column.times, from - 1e-6) + 1;
-    for (const [first, end] of column?.runs() ?? []) {
+    const newest = column === undefined ? 0 : lastAt(column.times, to);
+    for (const [first, last] of column?.runs() ?? []) {
       const start = Math.max(first, oldest);
+      const end = Math.min(last, newest);
       if (start > end) continue;
       const { times, averages } = column!;
-      const x = (i: number) => Math.round(((times[i]! - from) / (to - from)) * extent);
-      const height = extent - 2 * margin;
-      let run = "";
-      for (let i = start; i <= end; i++) {
-        const y = extent - margin - Math.round(Math.min(averages[i]! / top, 1) * height);
-        run += `${i === start ? "M" : "L"}${x(i)} ${y}`;
+      const x = (time: number) => Math.round(((time - from) / (to - from)) * extent);
+      const y = (value: number) => extent - margin - Math.round(Math.min(value / top, 1) * (extent - 2 * margin));
+      let left = x(times[start]!);
+      let run = `M${left} ${y(averages[start]!)}`;
+      if (start > first) {
+        // The line comes in from before the time that is shown.
+        const part = (from - times[start - 1]!) / (times[start]! - times[start - 1]!);
+        const value = averages[start - 1]! + part * (averages[start]! - averages[start - 1]!);
+        run = `M0 ${y(value)}L${run.slice(1)}`;
+        left = 0;
       }
+      for (let i = start + 1; i <= end; i++) run += `L${x(times[i]!)} ${y(averages[i]!)}`;
       line.push(run, "h0"); // a sample alone has no line to be part of: it is a dot
-      area.push(run, `V${extent}H${x(start)}Z`);
+      area.push(run, `V${extent}H${left}Z`);
     }
     this.#line.setAttribute("d", line.join(""));
     this.#area.setAttribute("d", area.join(""));
