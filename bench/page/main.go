@@ -65,6 +65,9 @@ var parts = []part{
 }
 
 func main() {
+	if beFleet(os.Stdout) {
+		return
+	}
 	b := &bench{kills: 3, stricken: []string{"sim-0000", agentName}, settle: 10 * time.Second, scroll: 4 * time.Second, outage: 10 * time.Second, around: 15 * time.Second}
 	flag.IntVar(&b.hosts, "hosts", 200, "how `many` hosts the fleet has")
 	flag.IntVar(&b.many, "many", 1000, "how `many` hosts the large fleet has")

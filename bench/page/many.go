@@ -29,6 +29,9 @@ func (b *bench) thousand(ctx context.Context) error {
 	if err := b.liveOf(ctx, fmt.Sprintf("fleet page, %d hosts, %s live: ", hosts, b.live), "fleet", "/"); err != nil {
 		return err
 	}
+	if err := b.site.yield(); err != nil {
+		return err
+	}
 	for _, view := range []struct{ name, path string }{{"table", "/"}, {"grid", "/?view=grid"}} {
 		if err := b.scrolls(ctx, view.name, view.path); err != nil {
 			return err
@@ -63,6 +66,8 @@ func (b *bench) scrolls(ctx context.Context, name, path string) error {
 	}
 	var perSecond, slowest, scripts, tasks, steps []float64
 	rows, longTasks, farthest := 0, 0, 0.0
+	b.site.fleet.Counts.Late.Store(0)
+	began, sent := time.Now(), b.site.fleet.Counts.Sent.Load()
 	for i := range b.rounds {
 		s, err := b.scrollOnce(ctx, tab, i%2 == 1)
 		if err != nil {
@@ -72,10 +77,19 @@ func (b *bench) scrolls(ctx context.Context, name, path string) error {
 		perSecond, slowest = append(perSecond, s.perSecond()), append(slowest, s.slowest())
 		scripts, tasks = append(scripts, s.script/frames), append(tasks, s.task/frames)
 		rows, longTasks, farthest = max(rows, s.Rows), longTasks+s.LongTasks, max(farthest, s.Top)
+		phase := ""
+		if err := tab.Evaluate(ctx, "document.documentElement.dataset.phase", &phase); err != nil {
+			return err
+		}
+		if phase != "live" {
+			return fmt.Errorf("the page is %s after a round of scrolling, not live", phase)
+		}
 	}
 	if err := stop(); err != nil {
 		return err
 	}
+	reported := float64(b.site.fleet.Counts.Sent.Load()-sent) / time.Since(began).Seconds()
+	late := b.site.fleet.Counts.Late.Load()
 	for i := range b.rounds {
 		task, err := b.stepOnce(ctx, tab, i%2 == 1)
 		if err != nil {
@@ -94,6 +108,7 @@ func (b *bench) scrolls(ctx context.Context, name, path string) error {
 	b.most(what+"scripts a frame, ms", scripts, "%.2f", noAim)
 	b.most(what+"main thread a frame, ms", tasks, "%.2f", 1000.0/60)
 	b.most(what+fmt.Sprintf("main thread a frame of %d pixels, ms", wheelBy), steps, "%.2f", 1000.0/60)
+	b.table.Add(what+"samples/s of the fleet meanwhile, ms late at most", fmt.Sprintf("%.0f, %d", reported, late), "it and the server yield to the browser", "")
 	b.table.Add(what+"most rows there were, long tasks", fmt.Sprintf("%d, %d", rows, longTasks), "", "")
 	return nil
 }

@@ -9,6 +9,14 @@ import (
 	"github.com/vitals-rpc/vitals/bench/internal/chromium"
 )
 
+// The test's own program is started as the fleet, too.
+func TestMain(m *testing.M) {
+	if beFleet(os.Stdout) {
+		return
+	}
+	os.Exit(m.Run())
+}
+
 // Each part still finds what it measures in the page: charts, answers, rows, and
 // points that are as the server has them. How fast that is, is not tested.
 func TestEveryPartMeasures(t *testing.T) {

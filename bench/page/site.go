@@ -22,6 +22,7 @@ type site struct {
 	url, addr, dir, vitals string
 	server, agent          *process.Process
 	fleet                  simulate.Options
+	fleetID                int // of its process
 	client                 *client.Client
 
 	stop  context.CancelFunc
@@ -33,7 +34,7 @@ const agentName = "page-agent"
 // newSite starts all of it and waits until each host's history is there and the
 // fleet is live.
 func newSite(ctx context.Context, vitals, dir string, hosts, series int, history time.Duration) (s *site, err error) {
-	s = &site{vitals: vitals, dir: dir, ended: make(chan error, 1)}
+	s = &site{vitals: vitals, dir: dir}
 	s.fleet = simulate.Options{
 		Hosts: hosts, Series: series, Seed: 1, Backfill: history, Duration: time.Hour, Patient: true, Counts: &simulate.Counts{},
 	}
@@ -55,11 +56,12 @@ func newSite(ctx context.Context, vitals, dir string, hosts, series int, history
 		return nil, err
 	}
 	running, cancel := context.WithCancel(ctx)
+	if s.fleetID, s.ended, err = startFleet(running, s.fleet); err != nil {
+		cancel()
+		s.close()
+		return nil, err
+	}
 	s.stop = cancel
-	go func() {
-		_, err := simulate.Run(running, s.fleet)
-		s.ended <- err
-	}()
 	for s.fleet.Counts.HostsFilled.Load() < int64(hosts) {
 		if err := s.wait(ctx, 100*time.Millisecond); err != nil {
 			s.close()
@@ -81,6 +83,12 @@ func (s *site) serve(ctx context.Context) (err error) {
 		return err
 	}
 	return s.server.Ready(ctx, s.url+"/healthz")
+}
+
+// yield lets the browser and what measures go first, for good: the server, the
+// fleet and the agent get what these leave.
+func (s *site) yield() error {
+	return errors.Join(s.server.Yield(), s.agent.Yield(), process.Yield(s.fleetID))
 }
 
 // wait waits, and fails when the simulation does.

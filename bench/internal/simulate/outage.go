@@ -58,6 +58,7 @@ func (s *simulation) stream(ctx context.Context, r *reporter, next *int64, step 
 	}
 	until := time.Now().Add(liveFor/2 + rand.N(liveFor/2)) //nolint:gosec // spreads the acknowledgements
 	for time.Now().Before(until) && wait(ctx, *next, end) {
+		s.Counts.Late.Store(time.Now().UnixMilli() - *next)
 		at, err := r.send(*next, step, time.Now().UnixMilli()+1)
 		*next = at
 		if err != nil {

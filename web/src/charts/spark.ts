@@ -1,4 +1,4 @@
-import type { Column } from "../state/columns.js";
+import { lastAt, type Column } from "../state/columns.js";
 
 const namespace = "http://www.w3.org/2000/svg";
 /** A small chart is so many units wide and high, whatever its size on the page. */
@@ -16,6 +16,7 @@ export class Spark {
   readonly element = shape("svg");
   readonly #area = shape("path");
   readonly #line = shape("path");
+  #shown = true;
 
   constructor() {
     const attributes = { class: "spark", viewBox: `0 0 ${extent} ${extent}`, preserveAspectRatio: "none" };
@@ -26,21 +27,38 @@ export class Spark {
     this.element.append(this.#area, this.#line);
   }
 
-  /** draw shows a column from one time to another, in seconds since the epoch. */
+  /** show shows the chart, or takes it off the page for as long as there is nothing to see. */
+  show(shown: boolean): void {
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.element.toggleAttribute("hidden", !shown);
+  }
+
+  /** draw shows a column from one time to another, in seconds since the epoch, and nothing beyond: no style clips it. */
   draw(column: Column | undefined, [from, to]: [number, number], top: number): void {
     const line: string[] = [];
     const area: string[] = [];
-    for (const [start, end] of column?.runs() ?? []) {
+    const oldest = column === undefined ? 0 : lastAt(column.times, from - 1e-6) + 1;
+    const newest = column === undefined ? 0 : lastAt(column.times, to);
+    for (const [first, last] of column?.runs() ?? []) {
+      const start = Math.max(first, oldest);
+      const end = Math.min(last, newest);
+      if (start > end) continue;
       const { times, averages } = column!;
-      const x = (i: number) => Math.round(((times[i]! - from) / (to - from)) * extent);
-      const height = extent - 2 * margin;
-      let run = "";
-      for (let i = start; i <= end; i++) {
-        const y = extent - margin - Math.round(Math.min(averages[i]! / top, 1) * height);
-        run += `${i === start ? "M" : "L"}${x(i)} ${y}`;
+      const x = (time: number) => Math.round(((time - from) / (to - from)) * extent);
+      const y = (value: number) => extent - margin - Math.round(Math.min(value / top, 1) * (extent - 2 * margin));
+      let left = x(times[start]!);
+      let run = `M${left} ${y(averages[start]!)}`;
+      if (start > first) {
+        // The line comes in from before the time that is shown.
+        const part = (from - times[start - 1]!) / (times[start]! - times[start - 1]!);
+        const value = averages[start - 1]! + part * (averages[start]! - averages[start - 1]!);
+        run = `M0 ${y(value)}L${run.slice(1)}`;
+        left = 0;
       }
+      for (let i = start + 1; i <= end; i++) run += `L${x(times[i]!)} ${y(averages[i]!)}`;
       line.push(run, "h0"); // a sample alone has no line to be part of: it is a dot
-      area.push(run, `V${extent}H${x(start)}Z`);
+      area.push(run, `V${extent}H${left}Z`);
     }
     this.#line.setAttribute("d", line.join(""));
     this.#area.setAttribute("d", area.join(""));

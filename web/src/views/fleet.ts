@@ -126,14 +126,16 @@ export class FleetView {
     const from = this.#list.focused < 0 ? this.#focused : this.#list.focused;
     this.#focused = Math.min(Math.max(from + by, 0), count - 1);
     this.#list.reveal(this.#focused);
-    this.draw();
+    this.#show(this.#now(), true);
     this.#list.focus(this.#focused);
   }
 
-  /** draw shows the list as it is now. */
+  /** draw shows the list as it is now. While it moves, scrolling draws it: twice in a frame would be laid out twice. */
   draw(): void {
-    const now = this.#now();
-    const moves = performance.now() - this.#scrolled < scrollRest;
+    if (performance.now() - this.#scrolled >= scrollRest) this.#show(this.#now(), false);
+  }
+
+  #show(now: number, moves: boolean): void {
     // Where there is no room for rows there is nothing to choose.
     this.#grid.hidden = this.#list.isNarrow;
     this.#list.draw((host) => this.#vitals.get(host), now, moves);
@@ -147,8 +149,8 @@ export class FleetView {
   #scroll(): void {
     this.#scrolled = performance.now();
     clearTimeout(this.#resting);
-    this.#resting = setTimeout(this.redraw, scrollRest);
-    this.draw();
+    this.#resting = setTimeout(this.redraw, scrollRest + 1); // no earlier than draw calls it rest
+    this.#show(this.#now(), true);
   }
 
   get #isGrid(): boolean {

@@ -84,15 +84,19 @@ export class HostCard {
     if (this.#host !== host) this.#describe(host);
     const late = host.status === "up" || host.seen === 0 ? "" : ` ${age((now - host.seen) * 1000)} ago`;
     setText(this.#status, statusWords[host.status] + late);
-    for (const vital of vitals) this.#draw(vital, host, measured?.columns[vital], now);
+    const past = measured?.kept === true;
+    for (const vital of vitals) this.#draw(vital, host, measured?.columns[vital], now, past);
     return true;
   }
 
-  #draw(vital: Vital, host: Host, column: Column | undefined, now: number): void {
+  #draw(vital: Vital, host: Host, column: Column | undefined, now: number, past: boolean): void {
     const { text, spark } = this.#readings[vital];
     // The last value of a host that is silent is no reading of now.
     const value = host.status === "down" ? undefined : column?.averages.at(-1);
     setText(text, value === undefined || column === undefined ? "–" : withUnit(value, column.series.unit));
+    // A host that goes by has no last minutes yet, and four charts of one dot cost as much as full ones.
+    spark.show(past);
+    if (!past) return;
     const most = vital === "network" ? Math.max(10_000, column?.bounds(now - fleetSpan, now)?.[1] ?? 0) : 100;
     spark.draw(column, [now - fleetSpan, now], most);
   }

@@ -5,8 +5,8 @@ import { HostCard } from "./hostcard.js";
 
 /** Rows so far out of sight, in pixels, are there already when they are scrolled into it. */
 const margin = 300;
-/** While the list moves, so many hosts that stand there already are drawn anew in a frame. */
-const refreshes = 2;
+/** While the list moves, so many hosts that stand there already are drawn anew in a frame: each in a second, as in a list at rest. */
+const refreshes = 1;
 /** A list that is narrower than so many pixels has no room for rows. */
 const narrow = 880;
 

@@ -6,6 +6,8 @@ import { healthOf, statusOf } from "./status.js";
 /** Shell is what stands above every view: whose signs these are, and whether they can be believed. */
 export class Shell {
   readonly #pulse = byId("pulse");
+  /** What beats out of sight would cost frames, and nobody sees it. */
+  #inSight = true;
   readonly #calm = matchMedia("(prefers-reduced-motion: reduce)");
 
   /**
@@ -20,6 +22,7 @@ export class Shell {
     settings: () => void,
   ) {
     setText(byId("host"), title);
+    new IntersectionObserver((seen) => (this.#inSight = seen.at(-1)!.isIntersecting)).observe(this.#pulse);
     byId("show-settings").addEventListener("click", settings);
     const help = byId("help") as HTMLDialogElement;
     byId("show-help").addEventListener("click", () => help.showModal());
@@ -47,7 +50,7 @@ export class Shell {
 
   /** beat moves the pulse once, for a new sample. */
   beat(): void {
-    if (this.#calm.matches) return;
+    if (this.#calm.matches || !this.#inSight) return;
     this.#pulse.animate(
       [
         { transform: "scale(1)", opacity: 0.55 },

@@ -107,6 +107,10 @@ test("of many hosts those in sight are drawn, in order, and the keyboard stays o
   await page.mouse.move(700, 400);
   await page.mouse.wheel(0, 3_000);
   await until("the hosts further down", async () => (await drawn()).includes("many-50") && inOrder());
+  await until("their charts", async () => {
+    const missing = await page.locator(".spark[hidden]").count();
+    return missing === 0 || `${missing} are missing`;
+  });
   const top = await page.evaluate(() => document.elementFromPoint(700, 400).closest(".card").ariaPosInSet);
   const name = await page.evaluate(
     () => document.elementFromPoint(700, 400).closest(".card").querySelector("a").textContent,
