@@ -40,6 +40,7 @@ type bench struct {
 	outage           time.Duration
 	around           time.Duration // before and after the outage, what is compared
 	profiles         string        // a folder, empty for none
+	document         string        // a page into which the rows are put, empty for none
 
 	work    string // everything else, removed in the end
 	browser *chromium.Browser
@@ -80,6 +81,7 @@ func main() {
 	flag.StringVar(&b.vitals, "vitals", "", "the vitals `program` (default: built from the tree)")
 	flag.StringVar(&b.chromium, "chromium", "", "the browser's `program` (default: found in the path)")
 	flag.StringVar(&b.profiles, "profiles", "", "`folder` for .cpuprofile files of loads, live, zooms and scrolls, for DevTools; costs time itself")
+	flag.StringVar(&b.document, "page", "", "`file`, such as ../docs/performance.md, whose marked places get the rows of each part")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: page [flags] [load|live|zoom|outage|many ...]")
 		flag.PrintDefaults()
@@ -125,7 +127,7 @@ func (b *bench) measure(ctx context.Context, names []string, results string) (er
 			return err
 		}
 	}
-	head := "The page in " + b.browser.Version + " without a window; " + result.Machine(ctx, before, result.LoadAverage())
+	head := b.head(ctx, before)
 	fmt.Print(strings.TrimPrefix(b.table.Markdown(head), "# Measured\n\n"))
 	if results == "" {
 		return nil
@@ -133,6 +135,26 @@ func (b *bench) measure(ctx context.Context, names []string, results string) (er
 	path, err := b.table.Write(results, head)
 	b.logf("kept in %s", path)
 	return err
+}
+
+// head says what was measured where.
+func (b *bench) head(ctx context.Context, before string) string {
+	return "The page in " + b.browser.Version + " without a window; " + result.Machine(ctx, before, result.LoadAverage())
+}
+
+// measurePart runs a part and puts its rows into the document, if there is one.
+func (b *bench) measurePart(ctx context.Context, p part) error {
+	b.logf("%s:", p.name)
+	before, all := result.LoadAverage(), b.table
+	b.table = &result.Table{Progress: os.Stderr}
+	err := p.run(b, ctx)
+	rows := b.table
+	all.Join(rows)
+	b.table = all
+	if err != nil || b.document == "" {
+		return err
+	}
+	return rows.Document(b.document, p.name, b.head(ctx, before))
 }
 
 // programs finds the browser and builds the server.
@@ -188,8 +210,7 @@ func (b *bench) group(ctx context.Context, names []string, large bool) (err erro
 	}
 	defer b.site.close()
 	for _, p := range chosen {
-		b.logf("%s:", p.name)
-		if err := p.run(b, ctx); err != nil {
+		if err := b.measurePart(ctx, p); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}

@@ -19,10 +19,9 @@ type batch struct {
 
 // columns are the space of a batch.
 type columns struct {
-	points  []store.Point
-	entries []*entry // of the points
-	places  []places
-	live    []live.Point // the points again, where they are made live
+	points []store.Point
+	live   []live.Point // the same again, to be made live
+	places []places
 }
 
 // places are points from first on, up to those of the next places, whose indexes
@@ -44,7 +43,7 @@ func (b *batch) reserve(n int) {
 		b.columns = spare.Get().(*columns) //nolint:forcetypeassert // the pool holds nothing else
 	}
 	b.points = slices.Grow(b.points, n)
-	b.entries = slices.Grow(b.entries, n)
+	b.live = slices.Grow(b.live, n)
 }
 
 // add puts a sample in for which there is room. The indexes of samples added one
@@ -54,7 +53,7 @@ func (b *batch) add(e *entry, at int64, value float64, index, step uint64) {
 		b.places = append(b.places, places{n, index, step})
 	}
 	b.points = append(b.points, store.Point{Ref: e.ref, Time: at, Value: value})
-	b.entries = append(b.entries, e)
+	b.live = append(b.live, live.Point{Cell: e.cell, Time: at, Value: value})
 	b.newest = max(b.newest, at)
 }
 
@@ -78,27 +77,6 @@ func (b *batch) size() int {
 	return len(b.points)
 }
 
-// livePoints are the points as they are made live, oldest first, until the batch is
-// reset. Of a batch that is not recent they are the newest of each series: what lies
-// before them is nobody's present.
-func (b *batch) livePoints(recent bool) []live.Point {
-	b.live = b.live[:0]
-	sorted := true
-	for i, p := range b.points {
-		e := b.entries[i]
-		follows := i+1 < len(b.points) && b.entries[i+1] == e
-		if follows && !recent {
-			continue
-		}
-		sorted = sorted && !follows
-		b.live = append(b.live, live.Point{Cell: e.cell, Time: p.Time, Value: p.Value})
-	}
-	if !sorted {
-		slices.SortStableFunc(b.live, func(a, b live.Point) int { return cmp.Compare(a.Time, b.Time) })
-	}
-	return b.live
-}
-
 // reset empties the batch for use again and gives its columns back; the receipt
 // stays.
 func (b *batch) reset() {
@@ -106,7 +84,7 @@ func (b *batch) reset() {
 	if b.columns == nil {
 		return
 	}
-	b.points, b.entries, b.places = b.points[:0], b.entries[:0], b.places[:0]
+	b.points, b.live, b.places = b.points[:0], b.live[:0], b.places[:0]
 	spare.Put(b.columns)
 	b.columns = nil
 }

@@ -216,7 +216,7 @@ func (d *Door) commit(ctx context.Context, hostname string, b *batch) error {
 	result, err := d.opts.History.Append(ctx, b.points)
 	release()
 	if seen, ok := d.opts.Live.LastSeen(hostname); !ok || b.newest > seen {
-		d.opts.Live.Publish(b.livePoints(d.isRecent(b.newest)))
+		d.opts.Live.Publish(b.live)
 		d.opts.Fleet.Saw(hostname, b.newest)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@
 package live
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -84,9 +85,9 @@ type Point struct {
 }
 
 // Publish makes the points the newest of their series and passes them on to the
-// subscribers. It copies what it keeps, so the caller may use the slice again.
-// A point older than what is there does not replace it and is not passed on:
-// history is the store's business.
+// subscribers, those of one host oldest first. It copies what it keeps, so the caller
+// may use the slice again. A point older than what is there does not replace it and
+// is not passed on: history is the store's business.
 func (h *Hub) Publish(points []Point) {
 	for len(points) > 0 {
 		hs := points[0].Cell.host
@@ -130,7 +131,10 @@ func (hs *host) publish(points []Point) {
 		fresh = make([]metric.Sample, 0, len(points))
 	}
 	newest := hs.seen.Load()
-	for _, p := range points {
+	for i, p := range points {
+		if fresh == nil && i+1 < len(points) && points[i+1].Cell == p.Cell && points[i+1].Time > p.Time {
+			continue // nobody would see it
+		}
 		s := &p.Cell.sample
 		if p.Time <= s.Time {
 			continue
@@ -149,6 +153,9 @@ func (hs *host) publish(points []Point) {
 
 	if len(fresh) == 0 {
 		return
+	}
+	if byTime := func(a, b metric.Sample) int { return cmp.Compare(a.Time, b.Time) }; !slices.IsSortedFunc(fresh, byTime) {
+		slices.SortStableFunc(fresh, byTime)
 	}
 	for _, g := range groups {
 		g.push(fresh)
