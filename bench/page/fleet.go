@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// fleetVariable holds, in the environment of a process that is a fleet, what
-	// fleet it is.
-	fleetVariable = "VITALS_PAGE_FLEET"
+	// fleetWord is the first argument of a process that is to be a fleet; the second
+	// says what fleet.
+	fleetWord = "be-fleet"
 	// tellEvery is how often such a process says how far it is.
 	tellEvery = 100 * time.Millisecond
 )
@@ -32,12 +32,11 @@ type told struct {
 // beFleet is all that a process does which was started as a fleet; false in any
 // other.
 func beFleet(out io.Writer) bool {
-	text, asked := os.LookupEnv(fleetVariable)
-	if !asked {
+	if len(os.Args) != 3 || os.Args[1] != fleetWord {
 		return false
 	}
 	o := simulate.Options{}
-	if err := json.Unmarshal([]byte(text), &o); err != nil {
+	if err := json.Unmarshal([]byte(os.Args[2]), &o); err != nil {
 		fmt.Fprintln(os.Stderr, "page: no fleet:", err)
 		os.Exit(2)
 	}
@@ -71,8 +70,7 @@ func startFleet(ctx context.Context, o simulate.Options) (pid int, ended chan er
 		return 0, nil, err
 	}
 	var output strings.Builder
-	cmd := exec.CommandContext(ctx, self) //nolint:gosec // this program
-	cmd.Env = append(os.Environ(), fleetVariable+"="+string(text))
+	cmd := exec.CommandContext(ctx, self, fleetWord, string(text)) //nolint:gosec // this program
 	cmd.Stderr = &output
 	// Should the measuring be killed, the fleet goes too.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
