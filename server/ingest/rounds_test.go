@@ -163,6 +163,23 @@ func TestDefineAgain(t *testing.T) {
 	}
 }
 
+// TestNewestUnitHolds, also that of a sender who goes back to an earlier one.
+func TestNewestUnitHolds(t *testing.T) {
+	h := newHouse(t, nil)
+	spellings := map[metric.Unit]*int{"jobs": new(int), "tasks": new(int)}
+	for _, unit := range []metric.Unit{"jobs", "tasks", "jobs"} {
+		s := h.session(t, "web-1")
+		if !s.DefineAgain(0, spellings[unit]) {
+			if err := s.Define(0, series("web-1", 0), metric.Type{Name: "m", Unit: unit}, spellings[unit]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := h.fleet.Unit("m"); got != unit {
+			t.Errorf("the unit is %q; want %q", got, unit)
+		}
+	}
+}
+
 // TestSpellingsAreBounded: a sender who spells its series anew in each stream does
 // not fill the memory.
 func TestSpellingsAreBounded(t *testing.T) {

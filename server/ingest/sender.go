@@ -32,6 +32,7 @@ type sender struct {
 type entry struct {
 	ref  *store.Ref
 	cell *live.Cell
+	as   any   // how it is spelled, if that is known; guarded by the sender's lock
 	used int64 // when it was last asked for, in milliseconds since the epoch; guarded by the sender's lock
 }
 
@@ -93,23 +94,21 @@ func (s *sender) spelling(d *Door, as any) *entry {
 	return e
 }
 
-// spell remembers how an entry is spelled. There is one spelling for each, or they
-// are learnt anew: what is remembered of a sender stays within what its series take
-// otherwise.
+// spell remembers how an entry is spelled, in place of how it was before: who goes
+// back to an earlier spelling, with another unit perhaps, is heard again.
 func (s *sender) spell(e *entry, as any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.spelled) >= len(s.entries) {
-		clear(s.spelled)
-	}
+	delete(s.spelled, e.as)
+	e.as = as
 	s.spelled[as] = e
 }
 
 // forget drops the entries that were last used before a time.
 func (s *sender) forget(before int64) {
-	clear(s.spelled)
 	for key, e := range s.entries {
 		if e.used < before {
+			delete(s.spelled, e.as)
 			delete(s.entries, key)
 		}
 	}

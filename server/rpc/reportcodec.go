@@ -82,40 +82,46 @@ const (
 // report decodes a report into req, which keeps nothing of data. What is neither a
 // definition of a series nor samples is left to the generated code.
 func (c *ReportCodec) report(data []byte, req *monitoringv1.ReportRequest) error {
-	merge := proto.UnmarshalOptions{Merge: true}
 	var columns sampleColumns
-	for left := data; len(left) > 0; {
-		number, kind, tag := protowire.ConsumeTag(left)
+	from, at := 0, 0 // what lies between is for the generated code
+	others := func() error { return proto.UnmarshalOptions{Merge: true}.Unmarshal(data[from:at], req) }
+	for at < len(data) {
+		number, kind, tag := protowire.ConsumeTag(data[at:])
 		if tag < 0 {
 			return protowire.ParseError(tag)
 		}
-		size := protowire.ConsumeFieldValue(number, kind, left[tag:])
+		size := protowire.ConsumeFieldValue(number, kind, data[at+tag:])
 		if size < 0 {
 			return protowire.ParseError(size)
 		}
-		field := left[:tag+size]
-		left = left[tag+size:]
-		content, _ := protowire.ConsumeBytes(field[tag:])
-		switch {
-		case number == reportSeries && kind == protowire.BytesType:
+		end := at + tag + size
+		if kind != protowire.BytesType || number != reportSeries && number != reportSamples {
+			at = end
+			continue
+		}
+		if from < at {
+			if err := others(); err != nil {
+				return err
+			}
+		}
+		content, _ := protowire.ConsumeBytes(data[at+tag:])
+		switch number {
+		case reportSeries:
 			def, err := c.definition(content)
 			if err != nil {
 				return err
 			}
 			req.Series = append(req.Series, def)
-		case number == reportSamples && kind == protowire.BytesType:
-			samples, err := columns.samples(content, len(content)+len(left))
+		case reportSamples:
+			samples, err := columns.samples(content, len(content)+len(data)-end)
 			if err != nil {
 				return err
 			}
 			req.Samples = append(req.Samples, samples)
-		default:
-			if err := merge.Unmarshal(field, req); err != nil {
-				return err
-			}
 		}
+		from, at = end, end
 	}
-	return nil
+	return others()
 }
 
 // definition decodes one. The generated code takes what is not as agents write it.
