@@ -87,6 +87,23 @@ func TestRoundsTogether(t *testing.T) {
 	})
 }
 
+// TestManyRoundsOfARepeatedSeries are looked at once each: in pairs it would take a
+// minute and more.
+func TestManyRoundsOfARepeatedSeries(t *testing.T) {
+	h := newHouse(t, nil)
+	s := h.session(t, "web-1")
+	ids, values := []uint32{0, 0}, []float64{1, 1}
+	rounds := make([]Round, 300_000)
+	for i := range rounds {
+		rounds[i] = Round{h.at(time.Hour) + int64(i), ids, values}
+	}
+	define(t, s, 1)
+	s.Add(rounds...)
+	if got := s.batch.size(); got != 2*len(rounds) {
+		t.Errorf("%d samples wait; want %d", got, 2*len(rounds))
+	}
+}
+
 // TestLiveOfABacklog: subscribers get every round, oldest first, however old it is.
 func TestLiveOfABacklog(t *testing.T) {
 	f := func(host string, age time.Duration, want ...string) {

@@ -130,11 +130,12 @@ func (s *Session) Add(rounds ...Round) {
 // order, each series once, at times that grow.
 func (s *Session) alike(rounds []Round) int {
 	n := 1
+	// First, so that rounds are looked at once, however a sender has made them up.
+	if len(rounds) == 1 || s.repeats(rounds[0].IDs) {
+		return n
+	}
 	for n < len(rounds) && rounds[n].Time > rounds[n-1].Time && equal(rounds[n].IDs, rounds[0].IDs) {
 		n++
-	}
-	if n > 1 && s.repeats(rounds[0].IDs) {
-		return 1
 	}
 	return n
 }
