@@ -11,7 +11,7 @@ import {
   look,
   open,
   quiet,
-  rangeOf,
+  queryBecomes,
   server,
   text,
   until,
@@ -50,7 +50,7 @@ test("the fleet lists every host, and finds, sorts and opens them by keyboard", 
   await page.keyboard.press("/");
   await page.keyboard.type("ROLE=te");
   await listed(["agent-test"]);
-  assert.deepEqual(rangeOf(page), { q: "ROLE=te" });
+  await queryBecomes(page, { q: "ROLE=te" });
   await page.reload();
   await listed(["agent-test"]);
   await page.locator(".filter").fill("down");
@@ -59,7 +59,7 @@ test("the fleet lists every host, and finds, sorts and opens them by keyboard", 
   await page.locator(".filter").fill("");
   await page.locator("select").selectOption("cpu");
   await page.getByRole("button", { name: "Grid" }).click();
-  assert.deepEqual(rangeOf(page), { sort: "cpu", view: "grid" });
+  await queryBecomes(page, { sort: "cpu", view: "grid" });
   for (const [width, colorScheme] of [
     [1440, "light"],
     [360, "dark"],

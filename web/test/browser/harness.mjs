@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { chromium } from "playwright-core";
 import { binary, Server } from "../server.mjs";
 
@@ -115,8 +116,16 @@ export async function drag(page, chart, from, to) {
   await page.mouse.up();
 }
 
-/** rangeOf returns the range in the address of a page. */
-export const rangeOf = (page) => Object.fromEntries(new URL(page.url()).searchParams);
+/** queryOf returns the query in the address of a page; the page's own word, for page.url() learns of it later. */
+export const queryOf = async (page) =>
+  Object.fromEntries(new URLSearchParams(await page.evaluate(() => location.search)));
+
+/** queryBecomes waits until the address has just this query. */
+export const queryBecomes = (page, want) =>
+  until(`the query ${JSON.stringify(want)} in the address`, async () => {
+    const seen = await queryOf(page);
+    return isDeepStrictEqual(seen, want) || seen;
+  });
 
 /** inked counts the pixels that a metric's line covers in its trace. */
 export async function inked(page, metric) {

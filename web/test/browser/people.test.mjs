@@ -1,18 +1,31 @@
 // Settings, sizes, colours and what assistive technology finds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { becomes, browser, inked, look, movesOn, open, quiet, rangeOf, text, until, violations } from "./harness.mjs";
+import {
+  becomes,
+  browser,
+  inked,
+  look,
+  movesOn,
+  open,
+  queryBecomes,
+  queryOf,
+  quiet,
+  text,
+  until,
+  violations,
+} from "./harness.mjs";
 
 test("colours, time zone and ranges can be chosen by keyboard, and the choice stays", async (t) => {
   const page = await open(t);
   await page.emulateMedia({ colorScheme: "light" });
   await becomes(page, "live");
   await page.keyboard.press("4");
-  assert.deepEqual(rangeOf(page), { last: "6h" });
+  await queryBecomes(page, { last: "6h" });
   await page.keyboard.press("ArrowLeft");
-  assert.ok("from" in rangeOf(page));
+  await until("a range in the address", async () => "from" in (await queryOf(page)));
   await page.keyboard.press("Escape");
-  assert.deepEqual(rangeOf(page), { last: "6h" });
+  await queryBecomes(page, { last: "6h" });
   await page.keyboard.press("?");
   assert.equal(await page.locator("#help").isVisible(), true);
   assert.deepEqual(await violations(page), []);

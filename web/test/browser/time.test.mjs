@@ -1,15 +1,15 @@
 // The range of time: what a mouse, fingers and keys do to it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { becomes, drag, hostname, inked, open, quiet, rangeOf, until } from "./harness.mjs";
+import { becomes, drag, hostname, inked, open, queryBecomes, queryOf, quiet, until } from "./harness.mjs";
 
 test("history is there on load, and a drag zooms all charts, by an address that reload keeps", async (t) => {
   const page = await open(t);
   await becomes(page, "live");
   await until("history from before the page", async () => (await inked(page, "cpu")) > 40);
   await drag(page, "[data-metric=cpu]", 0.91, 0.999);
-  await until("a range in the address", () => "from" in rangeOf(page) || page.url());
-  const { from, to } = rangeOf(page);
+  await until("a range in the address", async () => "from" in (await queryOf(page)));
+  const { from, to } = await queryOf(page);
   assert.ok(Math.abs(to - from - 81) < 15, `9 % of 15 minutes: ${to - from} s`);
   await until(
     "the other charts to follow",
@@ -17,20 +17,33 @@ test("history is there on load, and a drag zooms all charts, by an address that 
   );
   await page.reload();
   await becomes(page, "live");
-  assert.deepEqual(rangeOf(page), { from, to });
+  await queryBecomes(page, { from, to });
   await page.goBack();
-  assert.deepEqual(rangeOf(page), {});
+  await queryBecomes(page, {});
   await page.goForward();
-  assert.deepEqual(rangeOf(page), { from, to });
+  await queryBecomes(page, { from, to });
   await page.locator("[data-metric=cpu] .u-over").dblclick();
-  assert.deepEqual(rangeOf(page), {}, "a double click leads back out");
+  await queryBecomes(page, {});
   await page.locator("[data-range='6h']").click();
-  assert.deepEqual(rangeOf(page), { last: "6h" });
+  await queryBecomes(page, { last: "6h" });
   assert.equal(await page.locator("[data-range='6h']").getAttribute("aria-pressed"), "true");
 });
 
-/** spanOf returns how many seconds the range in the address is long. */
-const spanOf = (page) => rangeOf(page).to - rangeOf(page).from;
+/** rangeOf returns the range in the address of a page, in seconds, and how long it is. */
+async function rangeOf(page) {
+  const { from, to } = await queryOf(page);
+  return { from: Number(from), to: Number(to), span: to - from };
+}
+
+/** rangeBecomes waits until the range in the address is as wanted, and returns it. */
+async function rangeBecomes(page, what, wanted) {
+  let range;
+  await until(what, async () => {
+    range = await rangeOf(page);
+    return wanted(range) || range;
+  });
+  return range;
+}
 
 /** plotOf returns where the chart of the processor stands, and its middle. */
 async function plotOf(page) {
@@ -55,38 +68,39 @@ test("a wheel zooms around the pointer, and sideways it pans; alone it scrolls t
   await page.keyboard.down("Control");
   await page.mouse.wheel(0, -100);
   await page.keyboard.up("Control");
-  await until("a closer range", () => spanOf(page) < 480 || rangeOf(page));
-  const at = (range) => Number(range.from) + spanOf(page) / 4;
-  assert.ok(Math.abs(at(rangeOf(page)) - (from + 150)) < 3, "the time below the pointer stays where it is");
-  const closer = spanOf(page);
+  const closer = await rangeBecomes(page, "a closer range", ({ span }) => span < 480);
+  const below = closer.from + closer.span / 4;
+  assert.ok(Math.abs(below - (from + 150)) < 3, "the time below the pointer stays where it is");
   await page.keyboard.down("Alt");
   await page.mouse.wheel(0, 100);
   await page.keyboard.up("Alt");
-  await until("a wider range", () => spanOf(page) > closer * 1.2 || rangeOf(page));
-  const before = rangeOf(page);
+  const wider = await rangeBecomes(page, "a wider range", ({ span }) => span > closer.span * 1.2);
   await page.mouse.move(middle, level);
   await page.mouse.wheel(60, 0);
-  await until("a later range", () => Number(rangeOf(page).from) > Number(before.from) + 5 || rangeOf(page));
-  const after = rangeOf(page);
+  const later = await rangeBecomes(page, "a later range", (range) => range.from > wider.from + 5);
   await page.mouse.wheel(0, 200);
   await until("the page to scroll", async () => (await page.evaluate(() => scrollY)) > 50);
-  assert.deepEqual(rangeOf(page), after, "the wheel alone leaves the range alone");
+  assert.deepEqual(await rangeOf(page), later, "the wheel alone leaves the range alone");
 });
 
 test("a drag with shift pans, a double click leads back out, step by step", async (t) => {
   const { page, from, to } = await fixed(t);
   await drag(page, "[data-metric=cpu]", 0.25, 0.5);
-  await until("a zoom", () => Math.abs(spanOf(page) - 150) < 15 || rangeOf(page));
-  const zoomed = rangeOf(page);
+  const zoomed = await rangeBecomes(page, "a zoom", ({ span }) => Math.abs(span - 150) < 15);
   await page.keyboard.down("Shift");
   await drag(page, "[data-metric=memory]", 0.25, 0.5);
   await page.keyboard.up("Shift");
-  await until("an earlier range", () => {
-    const moved = Number(zoomed.from) - Number(rangeOf(page).from);
-    return Math.abs(moved - spanOf(page) / 4) < spanOf(page) / 20 || rangeOf(page);
-  });
+  await rangeBecomes(
+    page,
+    "an earlier range",
+    (range) => Math.abs(zoomed.from - range.from - range.span / 4) < range.span / 20,
+  );
   await page.locator("[data-metric=disk] .u-over").dblclick();
-  await until("the range before", () => Math.abs(rangeOf(page).from - from) < 1 && Math.abs(rangeOf(page).to - to) < 1);
+  await rangeBecomes(
+    page,
+    "the range before",
+    (range) => Math.abs(range.from - from) < 1 && Math.abs(range.to - to) < 1,
+  );
 });
 
 /** fingers begins a touch by two fingers at x, moves them in steps to other places, and lifts them. */
@@ -105,38 +119,35 @@ async function fingers(page, y, start, end) {
 
 test("two fingers zoom and pan a chart, and one finger scrolls the page", async (t) => {
   const { page, from } = await fixed(t);
-  const { middle, level } = await plotOf(page);
+  const { width, middle, level } = await plotOf(page);
   await fingers(page, level, [middle - 60, middle + 60], [middle - 180, middle + 180]);
-  await until("a closer range", () => Math.abs(spanOf(page) - 200) < 20 || rangeOf(page));
-  assert.ok(Math.abs(Number(rangeOf(page).from) + 100 - (from + 300)) < 8, "around where the fingers are");
-  const closer = rangeOf(page);
+  const closer = await rangeBecomes(page, "a closer range", ({ span }) => Math.abs(span - 200) < 20);
+  assert.ok(Math.abs(closer.from + 100 - (from + 300)) < 8, "around where the fingers are");
   await fingers(page, level, [middle - 60, middle + 60], [middle - 20, middle + 20]);
-  await until("a wider range", () => spanOf(page) > 500 || rangeOf(page));
-  const wider = rangeOf(page);
+  const wider = await rangeBecomes(page, "a wider range", ({ span }) => span > 500);
   await fingers(page, level, [middle - 60, middle + 60], [middle + 40, middle + 160]);
-  await until("an earlier range", () => Number(rangeOf(page).from) < Number(wider.from) - 20 || rangeOf(page));
-  assert.ok(Math.abs(spanOf(page) - (wider.to - wider.from)) < 5, "as long as before");
-  assert.notDeepEqual(rangeOf(page), closer);
-  const after = rangeOf(page);
+  const by = (100 / width) * wider.span;
+  const earlier = await rangeBecomes(page, "an earlier range", (range) => Math.abs(wider.from - range.from - by) < 5);
+  assert.ok(Math.abs(earlier.span - wider.span) < 5, "as long as before");
   const devtools = await page.context().newCDPSession(page);
   const touch = (type, ...touchPoints) => devtools.send("Input.dispatchTouchEvent", { type, touchPoints });
   await touch("touchStart", { x: middle, y: level + 200 });
   for (let y = level + 180; y >= level; y -= 20) await touch("touchMove", { x: middle, y });
   await touch("touchEnd");
   await until("the page to scroll", async () => (await page.evaluate(() => scrollY)) > 50);
-  assert.deepEqual(rangeOf(page), after);
+  assert.deepEqual(await rangeOf(page), earlier);
 });
 
 test("the arrow keys move a range, and Escape leads back from it", async (t) => {
   const { page, from } = await fixed(t);
   await page.keyboard.press("ArrowLeft");
-  assert.equal(Number(rangeOf(page).from), from - 150);
+  await rangeBecomes(page, "the range a quarter earlier", (range) => range.from === from - 150);
   await page.keyboard.press("ArrowRight");
-  assert.equal(Number(rangeOf(page).from), from);
+  await rangeBecomes(page, "the range as it was", (range) => range.from === from);
   await page.keyboard.press("2");
-  assert.deepEqual(rangeOf(page), {});
+  await queryBecomes(page, {});
   await page.keyboard.press("1");
-  assert.deepEqual(rangeOf(page), { last: "5m" });
+  await queryBecomes(page, { last: "5m" });
 });
 
 quiet();
