@@ -61,11 +61,15 @@ export class Shell {
   }
 }
 
-/** paint takes the colours that the reader chose. */
+/** paint takes the colours that the reader chose, for the page and for what the browser draws around it. */
 export function paint(): void {
   const chosen = theme();
   if (chosen === "system") delete document.documentElement.dataset["theme"];
   else document.documentElement.dataset["theme"] = chosen;
+  for (const bar of document.querySelectorAll<HTMLMetaElement>('meta[name="theme-color"]')) {
+    const own = bar.dataset["theme"] ?? "";
+    bar.media = chosen === "system" ? `(prefers-color-scheme: ${own})` : own === chosen ? "all" : "not all";
+  }
 }
 
 /** offerReload says that the page is not the one that the server has now, once. */

@@ -157,13 +157,17 @@ function inkedColumns(page, metric) {
   }, metric);
 }
 
-/** look tells how far the page is wider than its window, whether it is dark, and how much moves by itself. */
+/** look tells how far the page is wider than its window, whether it and the browser around it are dark, and how much moves by itself. */
 export function look(page) {
   return page.evaluate(() => {
-    const [red, green, blue] = getComputedStyle(document.documentElement).backgroundColor.match(/\d+/g).map(Number);
+    const dark = (colour) => colour.match(/\d+/g).reduce((sum, part) => sum + Number(part), 0) < 384;
+    const bars = [...document.querySelectorAll("meta[name=theme-color]")].filter(
+      (bar) => matchMedia(bar.media).matches,
+    );
     return {
       overflow: Math.max(0, document.documentElement.scrollWidth - innerWidth),
-      dark: red + green + blue < 384,
+      dark: dark(getComputedStyle(document.documentElement).backgroundColor),
+      bars: bars.map((bar) => (parseInt(bar.content.slice(1, 3), 16) < 128 ? "dark" : "light")),
       moving: document.getAnimations().length,
     };
   });

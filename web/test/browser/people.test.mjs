@@ -35,6 +35,7 @@ test("colours, time zone and ranges can be chosen by keyboard, and the choice st
   const settings = page.locator("#settings");
   await settings.getByRole("radio", { name: "As the system" }).press("ArrowLeft");
   assert.equal((await look(page)).dark, true);
+  assert.deepEqual((await look(page)).bars, ["dark"]);
   await settings.getByRole("radio", { name: "UTC" }).check();
   assert.deepEqual(await violations(page), []);
   await page.keyboard.press("Escape");
@@ -51,6 +52,7 @@ test("colours, time zone and ranges can be chosen by keyboard, and the choice st
   await page.keyboard.press("s");
   await settings.getByRole("radio", { name: "Local" }).check();
   await settings.getByRole("radio", { name: "As the system" }).check();
+  assert.deepEqual((await look(page)).bars, ["light"]);
 });
 
 test("the protocol can be chosen, takes hold at once, is remembered, and its costs are shown", async (t) => {
