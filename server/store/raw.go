@@ -129,8 +129,9 @@ func (r *raw) release() {
 }
 
 // reopen closes the database and opens it again from its logs, which mends
-// whatever a failed write has left in them. It waits until nobody reads.
-func (r *raw) reopen() error {
+// whatever a failed write has left in them. It waits until nobody reads, and calls
+// between before anybody can read again.
+func (r *raw) reopen(between func()) error {
 	r.mu.Lock()
 	if r.state != rawOpen {
 		r.mu.Unlock()
@@ -155,6 +156,7 @@ func (r *raw) reopen() error {
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	between()
 	r.db = db
 	r.state = rawOpen
 	r.changed.Broadcast()

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"time"
@@ -65,7 +66,6 @@ const keepInterval = 2 * time.Second
 func (s *Store) keepTiers(ctx context.Context) {
 	ticker := time.NewTicker(keepInterval)
 	defer ticker.Stop()
-	s.remake(ctx)
 	var rest time.Time // after a failure, so that the log is not filled with it
 	for {
 		if !s.space.full.Load() && !s.raw.walFailed.Load() && time.Now().After(rest) {
@@ -95,7 +95,7 @@ func (s *Store) RollUp(ctx context.Context) error {
 }
 
 // keep writes the buckets before closed, mends the marks last set at or before
-// quiet, then tidies up.
+// quiet, tidies up, then makes again what was found damaged.
 func (s *Store) keep(ctx context.Context, closed, quiet int64) error {
 	s.tiers.keeping.Lock()
 	defer s.tiers.keeping.Unlock()
@@ -105,7 +105,10 @@ func (s *Store) keep(ctx context.Context, closed, quiet int64) error {
 	if err := s.mend(ctx, quiet); err != nil {
 		return err
 	}
-	return s.tidy(ctx)
+	if err := s.tidy(ctx); err != nil {
+		return err
+	}
+	return s.remake(ctx)
 }
 
 // tidy drops what is too old and merges what is small.
@@ -134,19 +137,23 @@ func (s *Store) tidy(ctx context.Context) error {
 	return err
 }
 
-// remake writes the stretches again that were found damaged, as far as raw has
-// them.
-func (s *Store) remake(ctx context.Context) {
-	s.tiers.keeping.Lock()
-	defer s.tiers.keeping.Unlock()
-	var err error
-	for _, gap := range s.tiers.minute.Damaged() {
-		err = errors.Join(err, s.rollMinutes(ctx, gap[0], gap[1]))
+// remake writes the stretches again in which something was found damaged, as far as
+// raw has them, and the hours as far as there are minutes.
+func (s *Store) remake(ctx context.Context) error {
+	for _, t := range []struct {
+		tier *tier.Tier
+		roll func(ctx context.Context, from, to int64) error
+	}{{s.tiers.minute, s.rollMinutes}, {s.tiers.hour, s.rollHours}} {
+		var err error
+		for _, gap := range t.tier.Damaged() {
+			if again := t.roll(ctx, gap[0], gap[1]); again != nil {
+				t.tier.Damage(gap[0], gap[1]) // to be tried again
+				err = errors.Join(err, fmt.Errorf("what was damaged from %d to %d: %w", gap[0], gap[1], again))
+			}
+		}
+		if err != nil {
+			return err
+		}
 	}
-	for _, gap := range s.tiers.hour.Damaged() {
-		err = errors.Join(err, s.rollHours(ctx, gap[0], gap[1]))
-	}
-	if err != nil && ctx.Err() == nil {
-		s.options.Logger.Error("what was lost with a damaged file could not be made again", "error", err)
-	}
+	return nil
 }

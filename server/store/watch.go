@@ -47,9 +47,7 @@ func (s *Store) watch(ctx context.Context) {
 // log may hold more or less than the memory did.
 func (s *Store) recoverRaw() {
 	s.options.Logger.Warn("opening the raw history anew after a failed write to its log")
-	err := s.raw.reopen()
-	s.epoch.Add(1)
-	if err != nil {
+	if err := s.raw.reopen(func() { s.epoch.Add(1) }); err != nil {
 		s.raw.walFailed.Store(true)
 		s.options.Logger.Error("the raw history cannot be opened anew; trying again", "error", err)
 		return

@@ -1,6 +1,7 @@
 package tier
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -105,9 +106,9 @@ func (c *Columns) Merge() {
 	}
 	slices.SortStableFunc(rows, func(a, b Bucket) int {
 		if a.Start != b.Start {
-			return cmp64(a.Start, b.Start)
+			return cmp.Compare(a.Start, b.Start)
 		}
-		return cmp64(int64(b.Count), int64(a.Count))
+		return cmp.Compare(int64(b.Count), int64(a.Count))
 	})
 	c.Reset()
 	for i, b := range rows {

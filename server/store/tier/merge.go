@@ -86,6 +86,7 @@ func (t *Tier) merge(ctx context.Context, group []*segment, level int) error {
 		return err
 	}
 	var c Columns
+	damaged := map[*segment]bool{}
 	for i, id := range slices.Compact(ids) {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return errors.Join(ctx.Err(), w.Abort())
@@ -93,13 +94,21 @@ func (t *Tier) merge(ctx context.Context, group []*segment, level int) error {
 		c.Reset()
 		for _, s := range group {
 			// A series whose block is damaged is left out here and stays what it
-			// is elsewhere; the reader of it has been told.
+			// is elsewhere.
 			if err := s.read(id, from, to, &c); err != nil {
-				t.logger.Error("a series in a file of the history is damaged and is lost there", "file", s.path, "error", err)
+				t.logger.Error("a series in a file of the history is damaged; it is made again if its samples are still there",
+					"file", s.path, "error", err)
+				damaged[s] = true
 			}
 		}
 		c.Merge()
 		w.Add(id, &c)
 	}
-	return w.finish(group)
+	if err := w.finish(group); err != nil {
+		return err
+	}
+	for s := range damaged {
+		t.Damage(s.from, s.to)
+	}
+	return nil
 }

@@ -15,6 +15,7 @@
 package tier
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -109,7 +110,7 @@ func (t *Tier) load(path string) error {
 	if errors.Is(err, errDamaged) {
 		t.logger.Error("a file of the history is damaged and was put aside; it is made again if its samples are still there",
 			"file", path, "error", err)
-		t.damaged = append(t.damaged, [2]int64{name.from, name.to})
+		t.Damage(name.from, name.to)
 		return os.Rename(path, path+".damaged")
 	}
 	if err != nil {
@@ -123,25 +124,29 @@ func (t *Tier) load(path string) error {
 func (t *Tier) sort() {
 	slices.SortFunc(t.segments, func(a, b *segment) int {
 		if a.from != b.from {
-			return cmp64(a.from, b.from)
+			return cmp.Compare(a.from, b.from)
 		}
-		return cmp64(int64(a.serial), int64(b.serial))
+		return cmp.Compare(a.serial, b.serial)
 	})
 }
 
-func cmp64(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+// Damage notes that something is missing in [from, to), in milliseconds, which was
+// there.
+func (t *Tier) Damage(from, to int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.damaged = append(t.damaged, [2]int64{from, to})
 }
 
-// Damaged returns the stretches, from and to in milliseconds, of the segments
-// that were found damaged when the tier was opened.
-func (t *Tier) Damaged() [][2]int64 { return t.damaged }
+// Damaged returns the stretches, from and to in milliseconds, in which something was
+// found damaged since it was last asked.
+func (t *Tier) Damaged() [][2]int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	damaged := t.damaged
+	t.damaged = nil
+	return damaged
+}
 
 // End is the time before which the tier is written, in milliseconds: the end of
 // its newest segment, or the least int64 if there never was one.

@@ -1,6 +1,7 @@
 package tier
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -228,7 +229,18 @@ func TestDamagedBlockIsAnError(t *testing.T) {
 	tier := openTier(t, dir)
 	write(t, tier, map[ID][]Bucket{1: {bucket(0, 5)}})
 	files, _ := filepath.Glob(filepath.Join(dir, "*.segment"))
-	f, err := os.OpenFile(files[0], os.O_RDWR, 0)
+	damageBlock(t, files[0])
+	again := openTier(t, dir)
+	v := again.View(begin, begin+day)
+	defer v.Close()
+	if err := v.Read(1, begin, begin+day, &Columns{}); err == nil {
+		t.Error("a damaged block was read")
+	}
+}
+
+func damageBlock(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,11 +248,36 @@ func TestDamagedBlockIsAnError(t *testing.T) {
 	if _, err := f.WriteAt([]byte{0xff, 0xff}, 14); err != nil {
 		t.Fatal(err)
 	}
-	again := openTier(t, dir)
-	v := again.View(begin, begin+day)
-	defer v.Close()
-	if err := v.Read(1, begin, begin+day, &Columns{}); err == nil {
-		t.Error("a damaged block was read")
+}
+
+// TestMergeTellsOfDamage: a merge leaves out what cannot be read, and its files go;
+// that something is missing there must be known afterwards.
+func TestMergeTellsOfDamage(t *testing.T) {
+	dir := t.TempDir()
+	tier := openTier(t, dir)
+	var left []Bucket
+	for i := range int64(fan) {
+		at := i + 1
+		write(t, tier, map[ID][]Bucket{1: {bucket(at, 5)}})
+		if i != 2 {
+			left = append(left, bucket(at, 5))
+		}
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*.segment"))
+	slices.SortFunc(files, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	damageBlock(t, files[2])
+	if d := tier.Damaged(); len(d) > 0 {
+		t.Errorf("damaged before the merge: %v", d)
+	}
+	if n, err := tier.Merge(t.Context()); err != nil || n != 1 {
+		t.Fatalf("%d merges, %v", n, err)
+	}
+	wantRows(t, tier, 1, left...)
+	if d := tier.Damaged(); len(d) != 1 || d[0] != [2]int64{begin + 3*60_000, begin + 4*60_000} {
+		t.Errorf("damaged: %v", d)
+	}
+	if d := tier.Damaged(); len(d) > 0 {
+		t.Errorf("damaged when asked again: %v", d)
 	}
 }
 

@@ -2,6 +2,7 @@ package tier
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func (w *Writer) finish(replaced []*segment) error {
 }
 
 func (w *Writer) index() {
-	slices.SortFunc(w.items, func(a, b item) int { return cmp64(int64(a.id), int64(b.id)) })
+	slices.SortFunc(w.items, func(a, b item) int { return cmp.Compare(int64(a.id), int64(b.id)) })
 	start := w.offset
 	sum := crc32.New(castagnoli)
 	for _, it := range w.items {
