@@ -82,8 +82,10 @@ type Registry struct {
 
 	mu    sync.Mutex
 	hosts map[string]*host
-	types map[string]metric.Type
+	types map[string]metric.Type // those that are not built in, at most maxTypes
 	dirty bool
+	// toldOfTypes is whether the log has been told that maxTypes is reached.
+	toldOfTypes bool
 
 	stop func()
 }
@@ -169,10 +171,14 @@ func (r *Registry) Saw(hostname string, at int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := r.host(hostname)
-	if seen := time.UnixMilli(at); seen.After(h.LastSeen) {
+	now, seen := r.now(), time.UnixMilli(at)
+	newer := seen.After(h.LastSeen)
+	if newer {
 		h.LastSeen = seen
-		h.heard = r.now()
 		r.dirty = true
+	}
+	if newer || now.Sub(seen) <= StaleAfter { // the latter where its clock was set back
+		h.heard = now
 	}
 }
 
@@ -241,6 +247,10 @@ func (h *host) status(now time.Time) Status {
 	return Up
 }
 
+// maxTypes is of how many metric types that are not built in the registry keeps what
+// was said.
+const maxTypes = 20_000
+
 // Describe notes what a sender says of a metric type that is not built in. An
 // empty unit or help leaves what was known. What the catalog says of a built-in
 // type cannot be changed.
@@ -252,6 +262,13 @@ func (r *Registry) Describe(t metric.Type) {
 	defer r.mu.Unlock()
 	known, ok := r.types[t.Name]
 	if ok && says(known, t) {
+		return
+	}
+	if !ok && len(r.types) >= maxTypes {
+		if !r.toldOfTypes {
+			r.toldOfTypes = true
+			r.logger.Warn("too many custom metrics: what is said of further ones is not kept, such as their units", "limit", maxTypes, "metric", t.Name)
+		}
 		return
 	}
 	if t.Unit == "" {

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -87,6 +88,12 @@ func TestStatusGoesByArrival(t *testing.T) {
 	}
 	if got := r.only(t, "silent"); got.Status != Down {
 		t.Errorf("the host whose backlog comes: %+v", got)
+	}
+	r.Saw("set back", c.ago(-50*time.Second))
+	c.pass(40 * time.Second)
+	r.Saw("set back", c.ago(time.Second))
+	if got := r.only(t, "set back"); got.Status != Up {
+		t.Errorf("the host whose clock was set back: %+v", got)
 	}
 	r.Saw("silent", c.millis())
 	if got := r.only(t, "silent"); got.Status != Up {
@@ -269,5 +276,20 @@ func TestHostsAreCopies(t *testing.T) {
 	r.only(t, "a").Tags["env"] = "changed"
 	if got := r.only(t, "a").Tags["env"]; got != "prod" {
 		t.Errorf("env is %q", got)
+	}
+}
+
+// TestTypesAreBounded: a sender that makes names up does not fill the registry.
+func TestTypesAreBounded(t *testing.T) {
+	r := open(t, "", newClock())
+	for n := range maxTypes + 10 {
+		r.Describe(metric.Type{Name: fmt.Sprint("m", n), Unit: "jobs"})
+	}
+	r.Describe(metric.Type{Name: "m0", Unit: "tasks"})
+	if got := r.Unit("m0"); got != "tasks" {
+		t.Errorf("what is known can no longer change: %q", got)
+	}
+	if _, _, known := r.Type(fmt.Sprint("m", maxTypes)); known || len(r.types) != maxTypes {
+		t.Errorf("%d types are kept", len(r.types))
 	}
 }

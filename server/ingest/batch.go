@@ -57,6 +57,27 @@ func (b *batch) add(e *entry, at int64, value float64, index, step uint64) {
 	b.newest = max(b.newest, at)
 }
 
+// refuse takes back what the history has refused: it does not become live either.
+func (b *batch) refuse(rejected []store.Rejection) {
+	if len(rejected) == 0 {
+		return
+	}
+	refused := make(map[int]struct{}, len(rejected))
+	for _, r := range rejected {
+		refused[r.Index] = struct{}{}
+	}
+	b.newest = 0
+	kept := b.live[:0]
+	for i, p := range b.live {
+		if _, gone := refused[i]; gone {
+			continue
+		}
+		kept = append(kept, p)
+		b.newest = max(b.newest, p.Time)
+	}
+	b.live = kept
+}
+
 // index is the place, among the receipt's samples, of a point that is there or of
 // the next one, should it follow the last.
 func (b *batch) index(point int) uint64 {

@@ -28,7 +28,7 @@ type History interface {
 type Live interface {
 	Cell(*metric.Series) *live.Cell
 	Publish([]live.Point)
-	LastSeen(hostname string) (int64, bool)
+	Forget([]*live.Cell)
 }
 
 // Fleet knows who reports.
@@ -63,8 +63,8 @@ type Options struct {
 	Now func() time.Time
 	// MaxHosts is how many host names may report. Default 10,000.
 	MaxHosts int
-	// MaxSeriesPerHost is how many series a host may have at once. Default
-	// 10,000.
+	// MaxSeriesPerHost is how many series a host may have at once; one that was
+	// silent for an hour makes room for another. Default 10,000.
 	MaxSeriesPerHost int
 	// MaxRate is how many samples a second one host may send for long; ten
 	// seconds' worth may come at once. Default 100,000, which lets a host that
@@ -215,7 +215,8 @@ func (d *Door) commit(ctx context.Context, hostname string, b *batch) error {
 	}
 	result, err := d.opts.History.Append(ctx, b.points)
 	release()
-	if seen, ok := d.opts.Live.LastSeen(hostname); !ok || b.newest > seen {
+	b.refuse(result.Rejected)
+	if len(b.live) > 0 {
 		d.opts.Live.Publish(b.live)
 		d.opts.Fleet.Saw(hostname, b.newest)
 	}

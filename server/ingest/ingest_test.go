@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -241,7 +242,7 @@ func TestSession(t *testing.T) {
 	wantReceipt(t, flush(), 3, 1, 1, 2, 4) // all of the session
 	s.Add(Round{h.at(-5 * time.Minute), []uint32{0, 7}, []float64{1, 4}})
 	wantReceipt(t, flush(), 3, 1, 1, 2, 4, 7, 8)
-	if err := s.Define(maxSeriesID, series("web-1", 0), metric.Type{}, nil); err == nil {
+	if err := s.Define(maxNumbers, series("web-1", 0), metric.Type{}, nil); err == nil {
 		t.Error("a number beyond the last was taken")
 	}
 	if h.fleet.Unit("m") != "jobs" {
@@ -437,5 +438,123 @@ func TestHostLimit(t *testing.T) {
 	f("a", true)
 	if hosts := h.fleet.Hosts(""); len(hosts) != 2 {
 		t.Errorf("the fleet has %d hosts", len(hosts))
+	}
+}
+
+// TestRefusedIsNotLive: what the history refuses is not shown as if it had come.
+func TestRefusedIsNotLive(t *testing.T) {
+	h := newHouse(t, nil)
+	if _, err := h.Write(t.Context(), "other", []metric.Sample{{Series: series("other", 1), Time: h.at(0), Value: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := h.Write(t.Context(), "web-1", []metric.Sample{{Series: series("web-1", 1), Time: h.at(48 * time.Hour), Value: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantReceipt(t, got, 0, 0, 0)
+	if _, known := h.hub.LastSeen("web-1"); known || h.fleet.Knows("web-1") {
+		t.Error("a host all of whose samples were refused is live")
+	}
+	got, err = h.Write(t.Context(), "web-1", []metric.Sample{
+		{Series: series("web-1", 1), Time: h.at(time.Second), Value: 1},
+		{Series: series("web-1", 2), Time: h.at(48 * time.Hour), Value: 2},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantReceipt(t, got, 1, 0, 1)
+	if all := h.hub.Snapshot(metric.Exactly("web-1", "m")); len(all) != 1 || all[0].Value != 1 {
+		t.Errorf("live: %v", all)
+	}
+}
+
+// TestOlderThanOthersIsLive: what counts is the newest of each series, not of its
+// host, another of whose clocks may be ahead.
+func TestOlderThanOthersIsLive(t *testing.T) {
+	h := newHouse(t, nil)
+	write := func(n int, ahead time.Duration, value float64) {
+		t.Helper()
+		got, err := h.Write(t.Context(), "web-1", []metric.Sample{{Series: series("web-1", n), Time: h.at(-ahead), Value: value}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantReceipt(t, got, 1, 0)
+	}
+	write(1, 30*time.Second, 1)
+	write(2, 0, 2)
+	write(2, -time.Second, 3)
+	if all := values(h.hub.Snapshot()); !slices.Equal(all, []float64{1, 2}) {
+		t.Errorf("live: %v", all)
+	}
+}
+
+func values(samples []metric.Sample) (all []float64) {
+	for _, s := range samples {
+		all = append(all, s.Value)
+	}
+	return all
+}
+
+// TestNumbersOutOfOrder: a number costs what its definition does, however great.
+func TestNumbersOutOfOrder(t *testing.T) {
+	h := newHouse(t, nil)
+	s := h.session(t, "web-1")
+	for _, n := range []uint32{maxNumbers - 1, 1, 0, 70_000, 1, 2} {
+		if err := s.Define(n, series("web-1", int(n)), metric.Type{Name: "m"}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := cap(s.series.table); n > 8 {
+		t.Errorf("six definitions take a table of %d", n)
+	}
+	s.Add(Round{h.at(0), []uint32{70_000, 0, 1, maxNumbers - 1, 2, 3, 69_999}, []float64{3, 0, 1, 4, 2, 9, 9}})
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Receipt()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantReceipt(t, got, 5, 0, 5, 6)
+	var sum float64
+	for _, sample := range h.hub.Snapshot() {
+		sum += sample.Value
+	}
+	if sum != 10 {
+		t.Errorf("live: %v", h.hub.Snapshot())
+	}
+}
+
+// TestIdleSeriesAreForgotten: series that made room for others are no longer live,
+// while those of an open session stay.
+func TestIdleSeriesAreForgotten(t *testing.T) {
+	h := newHouse(t, func(o *Options) { o.MaxSeriesPerHost = 3 })
+	open := h.session(t, "web-1")
+	if err := open.Define(0, series("web-1", 0), metric.Type{Name: "m"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	beat := func(value float64) {
+		t.Helper()
+		open.Add(Round{h.at(0), []uint32{0}, []float64{value}})
+		if err := open.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round := range 4 {
+		beat(0)
+		for n := range 2 {
+			got, err := h.Write(t.Context(), "web-1", []metric.Sample{{Series: series("web-1", 10*round+n+1), Time: h.at(0), Value: 1}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantReceipt(t, got, 1, 0)
+		}
+		if all := h.hub.Snapshot(); len(all) != 3 {
+			t.Errorf("round %d: live are %v", round, all)
+		}
+		for range 5 {
+			h.now = h.now.Add(20 * time.Minute)
+			beat(0)
+		}
 	}
 }

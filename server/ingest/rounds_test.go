@@ -159,7 +159,7 @@ func TestDefineAgain(t *testing.T) {
 	if !later.DefineAgain(3, spelling) {
 		t.Error("not known to the next session")
 	}
-	if later.DefineAgain(4, other) || later.DefineAgain(maxSeriesID, spelling) || h.session(t, "web-2").DefineAgain(0, spelling) {
+	if later.DefineAgain(4, other) || later.DefineAgain(maxNumbers, spelling) || h.session(t, "web-2").DefineAgain(0, spelling) {
 		t.Error("known though refused, beyond the last number, or of another host")
 	}
 	later.Add(Round{h.at(0), []uint32{3}, []float64{7}})

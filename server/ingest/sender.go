@@ -12,9 +12,13 @@ import (
 	"github.com/vitals-rpc/vitals/server/store"
 )
 
-// seriesIdle is how long a series must have been silent, in milliseconds, before
-// it stops to count against its host's limit.
+// seriesIdle is how long a series must have been silent, in milliseconds, before it
+// makes room for another, where its host has as many as it may.
 const seriesIdle = 3600 * 1000
+
+// idleLook is how long, in milliseconds, a host that has its limit of series waits
+// before it looks for idle ones again.
+const idleLook = 60 * 1000
 
 // rateBurst is how many seconds' worth of samples may come at once.
 const rateBurst = 10
@@ -26,6 +30,7 @@ type sender struct {
 	mu      sync.Mutex
 	entries map[string]*entry // by series key
 	spelled map[any]*entry    // by what [Session.Define] was told that they are spelled as
+	looked  int64             // when it last looked for idle ones, in milliseconds since the epoch
 }
 
 // entry is a series that passed the checks.
@@ -33,7 +38,7 @@ type entry struct {
 	ref  *store.Ref
 	cell *live.Cell
 	as   any   // how it is spelled, if that is known; guarded by the sender's lock
-	used int64 // when it was last asked for, in milliseconds since the epoch; guarded by the sender's lock
+	used int64 // when a sender last had it, in milliseconds since the epoch; guarded by the sender's lock
 }
 
 // sender returns what is known of a host, whose name has passed the checks.
@@ -69,8 +74,9 @@ func (s *sender) entry(d *Door, series *metric.Series) (*entry, error) {
 	if err := series.Check(); err != nil {
 		return nil, err
 	}
-	if len(s.entries) >= d.opts.MaxSeriesPerHost {
-		s.forget(now - seriesIdle)
+	if len(s.entries) >= d.opts.MaxSeriesPerHost && now-s.looked >= idleLook {
+		s.looked = now
+		d.opts.Live.Forget(s.forget(now - seriesIdle))
 	}
 	if len(s.entries) >= d.opts.MaxSeriesPerHost {
 		return nil, fmt.Errorf("host %q has its limit of %d series; does a label hold something unbounded, such as an id?", series.Host, d.opts.MaxSeriesPerHost)
@@ -104,14 +110,28 @@ func (s *sender) spell(e *entry, as any) {
 	s.spelled[as] = e
 }
 
-// forget drops the entries that were last used before a time.
-func (s *sender) forget(before int64) {
+// touch notes that a session has the series still.
+func (s *sender) touch(series *numbered, now int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for def := range series.all {
+		if def.entry != nil {
+			def.entry.used = now
+		}
+	}
+}
+
+// forget drops the entries that were last used before a time, and returns where
+// they were live.
+func (s *sender) forget(before int64) (cells []*live.Cell) {
 	for key, e := range s.entries {
 		if e.used < before {
 			delete(s.spelled, e.as)
 			delete(s.entries, key)
+			cells = append(cells, e.cell)
 		}
 	}
+	return cells
 }
 
 // wait waits until the host may send n samples more. It takes a tenth of a second's

@@ -11,9 +11,9 @@ import (
 	"github.com/vitals-rpc/vitals/server/store"
 )
 
-// maxSeriesID bounds the numbers that a stream may give to series, which index a
-// table.
-const maxSeriesID = 1 << 17
+// maxNumbers is how many series a stream may number, and one more than the greatest
+// number.
+const maxNumbers = 1 << 17
 
 // Session is one stream of one reporter, in which series are named once and
 // numbered. One goroutine uses it.
@@ -21,11 +21,12 @@ type Session struct {
 	door   *Door
 	host   *sender
 	name   string
-	series []defined // by number
-	mark   uint64    // of the last look for repeated series
+	series numbered
+	mark   uint64 // of the last look for repeated series
 	batch  batch
 	read   uint64 // samples so far
 	unkept error  // why samples that are live were not stored
+	told   int64  // when the host was last told that its series are in use, in milliseconds since the epoch
 }
 
 // defined is a series of the session, or why it is none.
@@ -34,6 +35,55 @@ type defined struct {
 	series *metric.Series // nil where none was defined
 	err    error
 	mark   uint64 // of the last look that has seen it
+}
+
+// undefined stands for what no number was given.
+var undefined = defined{err: ErrUndefined}
+
+// numbered are the series of a session by their numbers: in a table as long as they
+// are given in order, as agents give them, and one by one beyond that. So a session
+// holds no more than what its sender has sent.
+type numbered struct {
+	table  []defined
+	beyond map[uint32]*defined
+}
+
+// get returns what has the number, or nil.
+func (n *numbered) get(id uint32) *defined {
+	if id < uint32(len(n.table)) { //nolint:gosec // at most maxNumbers
+		return &n.table[id]
+	}
+	return n.beyond[id]
+}
+
+// set gives a number, in place of what had it.
+func (n *numbered) set(id uint32, def defined) {
+	switch last := uint32(len(n.table)); { //nolint:gosec // at most maxNumbers
+	case id < last:
+		n.table[id] = def
+	case id == last:
+		n.table = append(n.table, def)
+		delete(n.beyond, id)
+	default:
+		if n.beyond == nil {
+			n.beyond = map[uint32]*defined{}
+		}
+		n.beyond[id] = &def
+	}
+}
+
+// all goes through them in no order.
+func (n *numbered) all(yield func(*defined) bool) {
+	for i := range n.table {
+		if !yield(&n.table[i]) {
+			return
+		}
+	}
+	for _, def := range n.beyond {
+		if !yield(def) {
+			return
+		}
+	}
 }
 
 // Open starts a session.
@@ -47,7 +97,7 @@ func (d *Door) Open(who fleet.Reporter) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{door: d, name: who.Hostname, host: host}
+	s := &Session{door: d, name: who.Hostname, host: host, told: d.opts.Now().UnixMilli()}
 	if warning := d.opts.Fleet.Introduce(who); warning != "" {
 		s.batch.receipt.Warnings = append(s.batch.receipt.Warnings, warning)
 	}
@@ -65,11 +115,11 @@ func (s *Session) Host() string { return s.name }
 //
 // Errors: the number is too great.
 func (s *Session) Define(id uint32, series *metric.Series, t metric.Type, as any) error {
-	if id >= maxSeriesID {
-		return fmt.Errorf("series number %d is too great: numbers run from 0 to %d", id, maxSeriesID-1)
+	if id >= maxNumbers {
+		return fmt.Errorf("series number %d is too great: numbers run from 0 to %d", id, maxNumbers-1)
 	}
 	e, err := s.host.entry(s.door, series)
-	s.number(id, defined{entry: e, series: series, err: err})
+	s.series.set(id, defined{entry: e, series: series, err: err})
 	if err == nil {
 		s.door.opts.Fleet.Describe(t)
 		if as != nil {
@@ -84,22 +134,15 @@ func (s *Session) Define(id uint32, series *metric.Series, t metric.Type, as any
 // whether there is one; agents name the same series in each of their streams, and
 // so need not be understood again.
 func (s *Session) DefineAgain(id uint32, as any) bool {
-	if id >= maxSeriesID {
+	if id >= maxNumbers {
 		return false
 	}
 	e := s.host.spelling(s.door, as)
 	if e == nil {
 		return false
 	}
-	s.number(id, defined{entry: e, series: e.ref.Series()})
+	s.series.set(id, defined{entry: e, series: e.ref.Series()})
 	return true
-}
-
-func (s *Session) number(id uint32, def defined) {
-	for uint32(len(s.series)) <= id {
-		s.series = append(s.series, defined{err: ErrUndefined})
-	}
-	s.series[id] = def
 }
 
 // Round is samples observed at one time, in columns of equal length: Values[i] is
@@ -150,13 +193,14 @@ func equal(a, b []uint32) bool {
 func (s *Session) repeats(ids []uint32) bool {
 	s.mark++
 	for _, id := range ids {
-		if id >= uint32(len(s.series)) {
+		def := s.series.get(id)
+		if def == nil {
 			continue
 		}
-		if s.series[id].mark == s.mark {
+		if def.mark == s.mark {
 			return true
 		}
-		s.series[id].mark = s.mark
+		def.mark = s.mark
 	}
 	return false
 }
@@ -174,9 +218,9 @@ func (s *Session) add(rounds []Round) {
 		step = 1 // from series to series
 	}
 	for i, id := range rounds[0].IDs {
-		def := defined{err: ErrUndefined}
-		if id < uint32(len(s.series)) {
-			def = s.series[id]
+		def := s.series.get(id)
+		if def == nil {
+			def = &undefined
 		}
 		for r, round := range rounds {
 			index := s.read + uint64(r)*width + uint64(i) //nolint:gosec // counts
@@ -206,6 +250,10 @@ func (s *Session) add(rounds []Round) {
 // Errors: as [Door.Write], but for *[RateError].
 func (s *Session) Flush(ctx context.Context) error {
 	defer s.batch.reset()
+	if now := s.door.opts.Now().UnixMilli(); now-s.told >= seriesIdle/4 {
+		s.told = now
+		s.host.touch(&s.series, now)
+	}
 	if err := s.host.wait(ctx, s.batch.size()); err != nil {
 		return err
 	}

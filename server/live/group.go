@@ -26,7 +26,7 @@ type group struct {
 
 	mu      sync.Mutex
 	numbers map[*metric.Series]uint32
-	series  []*metric.Series // by number
+	series  []*metric.Series // by number; nil where it was forgotten
 }
 
 // keyOf is the same for the same selectors.
@@ -150,6 +150,19 @@ func (g *group) number(samples []metric.Sample) (numbers []uint32, most uint32) 
 		most = max(most, n+1)
 	}
 	return numbers, most
+}
+
+// forget takes the numbers of series, which no round has any more; they are not
+// given again.
+func (g *group) forget(cells map[*Cell]bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range cells {
+		if n, ok := g.numbers[c.sample.Series]; ok {
+			delete(g.numbers, c.sample.Series)
+			g.series[n] = nil
+		}
+	}
 }
 
 func (g *group) between(first, end uint32) []*metric.Series {

@@ -135,12 +135,16 @@ func (hs *host) publish(points []Point) {
 		if fresh == nil && i+1 < len(points) && points[i+1].Cell == p.Cell && points[i+1].Time > p.Time {
 			continue // nobody would see it
 		}
-		s := &p.Cell.sample
+		c := p.Cell
+		if c.sample.Time == 0 {
+			c = hs.current(c)
+		}
+		s := &c.sample
 		if p.Time <= s.Time {
 			continue
 		}
 		if s.Time == 0 {
-			hs.byType[s.Series.Type] = append(hs.byType[s.Series.Type], p.Cell)
+			hs.byType[s.Series.Type] = append(hs.byType[s.Series.Type], c)
 		}
 		s.Time, s.Value = p.Time, p.Value
 		newest = max(newest, p.Time)
@@ -160,6 +164,55 @@ func (hs *host) publish(points []Point) {
 	for _, g := range groups {
 		g.push(fresh)
 	}
+}
+
+// current returns the cell that the host has for a cell's series, which is that cell
+// itself, unless it was forgotten. The host's lock must be held.
+func (hs *host) current(c *Cell) *Cell {
+	key := c.sample.Series.Key()
+	if now := hs.cells[key]; now != nil {
+		return now
+	}
+	hs.cells[key] = c
+	return c
+}
+
+// Forget drops what is known of some series, of which no more samples are expected:
+// snapshots leave them out. One that a sample comes for nevertheless is there again.
+func (h *Hub) Forget(cells []*Cell) {
+	forgotten := make(map[*host]map[*Cell]bool)
+	for _, c := range cells {
+		if forgotten[c.host] == nil {
+			forgotten[c.host] = map[*Cell]bool{}
+		}
+		forgotten[c.host][c] = true
+	}
+	for hs, gone := range forgotten {
+		for _, g := range hs.forget(gone) {
+			g.forget(gone)
+		}
+	}
+}
+
+// forget returns the groups that may have numbers for what is gone.
+func (hs *host) forget(gone map[*Cell]bool) []*group {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	for c := range gone {
+		if key := c.sample.Series.Key(); hs.cells[key] == c {
+			delete(hs.cells, key)
+		}
+		c.sample.Time, c.sample.Value = 0, 0
+	}
+	for name, cells := range hs.byType {
+		cells = slices.DeleteFunc(cells, func(c *Cell) bool { return gone[c] })
+		if len(cells) == 0 {
+			delete(hs.byType, name)
+		} else {
+			hs.byType[name] = cells
+		}
+	}
+	return hs.groups
 }
 
 // Latest returns the newest sample of a metric type on a host. Where the type

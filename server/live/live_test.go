@@ -263,3 +263,55 @@ func TestLossIsCounted(t *testing.T) {
 	f(2, 1)
 	f(9, 2)
 }
+
+// TestForget: what was forgotten is in no snapshot, and there again once a sample
+// comes, by whatever cell.
+func TestForget(t *testing.T) {
+	hub := live.NewHub()
+	sub := hub.Subscribe()
+	defer sub.Close()
+	a, b := sample("a", "cpu", 1, 1), sample("a", "memory", 1, 2)
+	old := hub.Cell(a.Series)
+	publish(hub, []metric.Sample{a, b})
+	got, _, err := sub.Next(soon(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, most := sub.Number(got); most != 2 {
+		t.Errorf("%d numbers", most)
+	}
+	hub.Forget([]*live.Cell{old})
+	if got := values(hub.Snapshot()); !slices.Equal(got, []float64{2}) {
+		t.Errorf("after Forget: %v", got)
+	}
+	if _, err := hub.Latest("a", "cpu"); err == nil {
+		t.Error("Latest knows what was forgotten")
+	}
+	if s := sub.Series(0, 2); len(s) != 2 || (s[0] == nil) == (s[1] == nil) {
+		t.Errorf("the group has %v", s)
+	}
+	// One who kept the cell, and one who has asked anew.
+	hub.Publish([]live.Point{{Cell: old, Time: 2, Value: 3}})
+	publish(hub, []metric.Sample{sample("a", "cpu", 3, 4)})
+	hub.Publish([]live.Point{{Cell: old, Time: 4, Value: 5}})
+	if got := values(hub.Snapshot()); !slices.Equal(got, []float64{5, 2}) {
+		t.Errorf("after it came again: %v", got)
+	}
+	hub.Forget([]*live.Cell{old})
+	publish(hub, []metric.Sample{sample("a", "cpu", 5, 6)})
+	hub.Publish([]live.Point{{Cell: old, Time: 6, Value: 7}})
+	if got := values(hub.Snapshot()); !slices.Equal(got, []float64{7, 2}) {
+		t.Errorf("with another cell: %v", got)
+	}
+	if got, err := hub.Latest("a", "cpu"); err != nil || got.Value != 7 {
+		t.Errorf("Latest: %v, %v", got, err)
+	}
+	got, _, err = sub.Next(soon(t), nil)
+	if err != nil || len(got) != 5 {
+		t.Fatalf("%v, %v", got, err)
+	}
+	numbers, most := sub.Number(got)
+	if slices.Max(numbers) != most-1 || sub.Series(0, most)[most-1] == nil {
+		t.Errorf("numbers %v of %d", numbers, most)
+	}
+}

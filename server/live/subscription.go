@@ -149,5 +149,5 @@ func (s *Subscription) Number(samples []metric.Sample) (numbers []uint32, most u
 }
 
 // Series returns the series with the numbers from first on, up to the one before
-// end.
+// end; nil for one that was forgotten since it had its number.
 func (s *Subscription) Series(first, end uint32) []*metric.Series { return s.group.between(first, end) }

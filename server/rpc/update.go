@@ -48,7 +48,9 @@ func (t *teller) name(most uint32) []*monitoringv1.SeriesDefinition {
 	}
 	var named []*monitoringv1.SeriesDefinition
 	for _, s := range t.sub.Series(t.told, most) {
-		named = append(named, &monitoringv1.SeriesDefinition{Id: t.told, Series: t.service.series(s)})
+		if s != nil {
+			named = append(named, &monitoringv1.SeriesDefinition{Id: t.told, Series: t.service.series(s)})
+		}
 		t.told++
 	}
 	return named
