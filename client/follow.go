@@ -21,8 +21,8 @@ import (
 // The times of [Client.Follow].
 const (
 	// followSilence is how long a stream may be quiet: the server sends something
-	// every 15 seconds.
-	followSilence = 45 * time.Second
+	// every 15 seconds, or every 30 at most.
+	followSilence = 35 * time.Second
 	// followMinWait and followMaxWait bound the wait before a stream that could not
 	// be opened is tried again.
 	followMinWait = 100 * time.Millisecond

@@ -121,7 +121,7 @@ type Options struct {
 	// read. Default 30 s.
 	SendTimeout time.Duration
 	// Heartbeat is how long a live stream stays quiet before it says that it is
-	// there. Default 15 s.
+	// there, at most 30 s. Default 15 s.
 	Heartbeat time.Duration
 	// ShutdownTimeout bounds the drain. Default 10 s.
 	ShutdownTimeout time.Duration

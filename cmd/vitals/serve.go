@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -87,7 +88,7 @@ It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
 	f.Int64Var(&admit.MaxMemory, "max-memory", 0, "`bytes` of live heap above which new calls are refused; 0: no bound")
 	f.DurationVar(&c.options.ReadTimeout, "read-timeout", server.DefaultReadTimeout, "how long the one message of a call may take to arrive; ten times that for the next one of a client's stream")
 	f.DurationVar(&c.options.SendTimeout, "send-timeout", server.DefaultSendTimeout, "how long a write may wait for a caller that does not read")
-	f.DurationVar(&c.options.Heartbeat, "heartbeat", rpc.DefaultHeartbeat, "how long a live stream stays quiet before it says that it is there; less than any proxy's read timeout")
+	f.DurationVar(&c.options.Heartbeat, "heartbeat", rpc.DefaultHeartbeat, "how long a live stream stays quiet before it says that it is there; less than any proxy's read timeout, and at most 30s")
 	f.DurationVar(&c.options.ShutdownTimeout, "shutdown-timeout", server.DefaultShutdownTimeout, "how long calls may take to end when the server stops")
 	f.DurationVar(&c.options.MaxConnectionAge, "max-connection-age", 0, "how long an HTTP/2 connection may last before its client is asked to open another, such as 1h; evens out the load behind a balancer (default: no limit)")
 	c.options.HTTP2 = server.OwnHTTP2
@@ -102,6 +103,9 @@ func runServe(ctx context.Context, c serveConfig, stdout, stderr io.Writer) erro
 	log, err := c.log.logger(stderr)
 	if err != nil {
 		return usageError{err}
+	}
+	if beat := c.options.Heartbeat; beat <= 0 || beat > rpc.MaxHeartbeat {
+		return usageError{fmt.Errorf("--heartbeat is %s: give more than 0 and at most %s, for readers take a longer silence for a server that is gone", beat, rpc.MaxHeartbeat)}
 	}
 	log = slog.New(loglimit.New(log.Handler(), account.AuditMessage)) // for all that serves
 	c.options.Logger = log

@@ -23,7 +23,7 @@ const (
 	// topFlush is how often what came in is drawn.
 	topFlush = 100 * time.Millisecond
 	// topSilence is how long a stream may be quiet: the server sends something
-	// every 15 seconds.
+	// every 15 seconds, or every 30 at most.
 	topSilence = 35 * time.Second
 	// topListInterval is how often the list of hosts is asked for.
 	topListInterval = 5 * time.Second

@@ -20,6 +20,10 @@ import (
 // there.
 const DefaultHeartbeat = 15 * time.Second
 
+// MaxHeartbeat is the longest that it may be: readers take 35 seconds of silence for
+// the end of a stream.
+const MaxHeartbeat = 30 * time.Second
+
 // updateSamples is how many samples an update carries at most, which keeps it
 // well below anybody's message limit.
 const updateSamples = 5000
@@ -28,7 +32,8 @@ const updateSamples = 5000
 type LiveService struct {
 	Live  Live
 	Types Types
-	// Heartbeat is how long a stream stays quiet. Default: [DefaultHeartbeat].
+	// Heartbeat is how long a stream stays quiet, at most [MaxHeartbeat]. Default:
+	// [DefaultHeartbeat].
 	Heartbeat time.Duration
 }
 
@@ -142,13 +147,13 @@ func (f *feed) follow(ctx context.Context, c choice) error {
 	if err := f.sendAll(t.updates(f.service.Live.Snapshot(c.selectors...), 0, true)); err != nil {
 		return err
 	}
-	s := newSilence(cmp.Or(f.service.Heartbeat, DefaultHeartbeat), sub.Rouse)
+	beat := cmp.Or(f.service.Heartbeat, DefaultHeartbeat)
+	if interval := c.interval.AsDuration(); interval > 0 {
+		return f.pace(ctx, t, interval, beat)
+	}
+	s := newSilence(beat, sub.Rouse)
 	defer s.timer.Stop()
 	defer context.AfterFunc(ctx, sub.Rouse)()
-	interval := c.interval.AsDuration()
-	if err := pause(ctx, interval); err != nil {
-		return err
-	}
 	var rounds []*live.Round
 	for {
 		// It wakes for the end of ctx and of the silence too: a select would cost as
@@ -162,30 +167,71 @@ func (f *feed) follow(ctx context.Context, c choice) error {
 		if over := s.isOver(); len(rounds) == 0 && dropped == 0 && !over {
 			continue
 		}
-		if err := f.sendRounds(t, rounds, dropped, interval > 0); err != nil {
+		if err := f.sendRounds(t, rounds, dropped); err != nil {
 			return err
 		}
 		clear(rounds)
 		s.since = time.Now()
-		if err := pause(ctx, interval); err != nil {
+	}
+}
+
+// breath is how long a paced stream leaves what comes in its subscription, which
+// holds it for half a minute.
+const breath = 5 * time.Second
+
+// pace sends the newest of each series that came in, once each interval, and that it
+// is there where that is longer than beat.
+func (f *feed) pace(ctx context.Context, t *teller, interval, beat time.Duration) error {
+	var rounds []*live.Round
+	var newest []metric.Sample
+	lost := 0
+	sent := time.Now() // whatever it was
+	for due := sent.Add(interval); ; {
+		var wake <-chan struct{}
+		wait := min(time.Until(due), breath)
+		if wait <= 0 { // the next sample may go at once
+			wake, wait = t.sub.Wake(), beat
+		}
+		if err := pause(ctx, min(wait, time.Until(sent.Add(beat))), wake); err != nil {
 			return err
+		}
+		var dropped int
+		rounds, dropped = t.sub.Take(rounds[:0])
+		lost += dropped
+		for _, r := range rounds {
+			newest = append(newest, r.Samples()...)
+		}
+		clear(rounds)
+		newest = newestOfEach(newest)
+		now := time.Now()
+		switch over := now.Sub(sent) >= beat; {
+		case !now.Before(due) && (len(newest) > 0 || lost > 0):
+			if err := f.sendAll(t.updates(newest, lost, false)); err != nil {
+				return err
+			}
+			newest, lost = newest[:0], 0
+			sent = time.Now()
+			due = sent.Add(interval)
+		case over:
+			if err := f.sendAll(t.updates(nil, 0, false)); err != nil {
+				return err
+			}
+			sent = time.Now()
 		}
 	}
 }
 
-// pause keeps the pace of a stream that has one: what comes meanwhile goes together.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
+// pause waits for d or for wake, whatever comes first.
+func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
+	case <-wake:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	return nil
 }
 
 // silence notices that a stream has said nothing for long. Its timer runs on past
@@ -223,7 +269,7 @@ func (s *silence) isOver() bool {
 
 // sendRounds sends what came in. One round is the same message for all who are as
 // far as this stream; several are packed anew.
-func (f *feed) sendRounds(t *teller, rounds []*live.Round, dropped int, paced bool) error {
+func (f *feed) sendRounds(t *teller, rounds []*live.Round, dropped int) error {
 	if len(rounds) == 1 && dropped == 0 {
 		if m := t.shared(rounds[0]); m != nil {
 			return f.send(m)
@@ -232,9 +278,6 @@ func (f *feed) sendRounds(t *teller, rounds []*live.Round, dropped int, paced bo
 	var samples []metric.Sample
 	for _, r := range rounds {
 		samples = append(samples, r.Samples()...)
-	}
-	if paced {
-		samples = newestOfEach(samples)
 	}
 	return f.sendAll(t.updates(samples, dropped, false))
 }

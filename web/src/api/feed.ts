@@ -76,8 +76,8 @@ const askEvery = 5_000;
 const pollEvery = 2_000;
 /** How long a stream may be silent before a failing question, or a reason to hurry, counts as its end. */
 const silentAfter = 4_000;
-/** The server breaks its own silence every 15 seconds: longer is the end of the stream. */
-const silentTooLong = 25_000;
+/** The server breaks its own silence every 15 seconds, or every 30 at most: longer is the end of the stream. */
+const silentTooLong = 35_000;
 
 /**
  * run follows the samples of the feed, the hosts and the server's health until

@@ -174,8 +174,9 @@ export const UpdateSchema: GenMessage<Update> = /*@__PURE__*/
  * A stream begins with a snapshot, the newest sample of each chosen series, and
  * goes on with what comes in. A reader that is slower than the data loses the
  * oldest of what waits for it and is told how much; it never slows the others.
- * On a quiet stream an update without samples comes every 15 seconds, so that
- * both sides notice a dead peer.
+ * On a quiet stream an update without samples comes every 15 seconds, or as often
+ * as the server's operator has set, every 30 at most, so that both sides notice a
+ * dead peer: 35 seconds of silence are the end of a stream.
  *
  * Errors: RESOURCE_EXHAUSTED when the server has its limit of streams open;
  * UNAVAILABLE when the server stops, with the reason in the message.
