@@ -165,6 +165,9 @@ func (h *host) conflict(now time.Time) bool {
 	return len(h.agents) > 1
 }
 
+// maxAhead is how far the newest sample of a host may lie ahead of the server's clock.
+const maxAhead = time.Minute
+
 // Saw notes that a sample of the host came in, observed at that time in
 // milliseconds since the epoch.
 func (r *Registry) Saw(hostname string, at int64) {
@@ -172,7 +175,7 @@ func (r *Registry) Saw(hostname string, at int64) {
 	defer r.mu.Unlock()
 	h := r.host(hostname)
 	now, seen := r.now(), time.UnixMilli(at)
-	newer := seen.After(h.LastSeen)
+	newer := seen.After(h.LastSeen) || h.LastSeen.After(now.Add(maxAhead)) // by a clock that was wrong
 	if newer {
 		h.LastSeen = seen
 		r.dirty = true

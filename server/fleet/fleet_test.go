@@ -95,6 +95,11 @@ func TestStatusGoesByArrival(t *testing.T) {
 	if got := r.only(t, "set back"); got.Status != Up {
 		t.Errorf("the host whose clock was set back: %+v", got)
 	}
+	r.Saw("ahead", c.ago(-49*time.Hour)) // as all were while the server's clock was
+	r.Saw("ahead", c.millis())
+	if got := r.only(t, "ahead"); got.Status != Up || !got.LastSeen.Equal(c.now) {
+		t.Errorf("the host seen when the clock was ahead: %+v", got)
+	}
 	r.Saw("silent", c.millis())
 	if got := r.only(t, "silent"); got.Status != Up {
 		t.Errorf("the host that has come back: %+v", got)

@@ -61,7 +61,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
-	// MaxHosts is how many host names may report. Default 10,000.
+	// MaxHosts is how many host names may report; one that was silent for an hour
+	// makes room for another. Default 10,000.
 	MaxHosts int
 	// MaxSeriesPerHost is how many series a host may have at once; one that was
 	// silent for an hour makes room for another. Default 10,000.
@@ -78,8 +79,9 @@ type Door struct {
 	fresh   chan struct{} // slots for batches that are live
 	backlog chan struct{} // slots for batches that catch up
 
-	mu    sync.Mutex
-	hosts map[string]*sender
+	mu     sync.Mutex
+	hosts  map[string]*sender
+	looked int64 // when idle hosts were last looked for, in milliseconds since the epoch
 }
 
 // New makes a door.
@@ -190,7 +192,7 @@ func (d *Door) Write(ctx context.Context, hostname string, samples []metric.Samp
 		}
 		b.add(e, s.Time, s.Value, uint64(i), 1)
 	}
-	err = d.commit(ctx, hostname, &b)
+	err = d.commit(ctx, host, hostname, &b)
 	return b.receipt, err
 }
 
@@ -205,7 +207,7 @@ func (d *Door) checkTime(at int64) error {
 
 // commit stores the batch, adds what became of it to its receipt, and makes it
 // live.
-func (d *Door) commit(ctx context.Context, hostname string, b *batch) error {
+func (d *Door) commit(ctx context.Context, host *sender, hostname string, b *batch) error {
 	if b.size() == 0 {
 		return nil
 	}
@@ -217,6 +219,7 @@ func (d *Door) commit(ctx context.Context, hostname string, b *batch) error {
 	release()
 	b.refuse(result.Rejected)
 	if len(b.live) > 0 {
+		host.taken.Store(true)
 		d.opts.Live.Publish(b.live)
 		d.opts.Fleet.Saw(hostname, b.newest)
 	}

@@ -558,3 +558,43 @@ func TestIdleSeriesAreForgotten(t *testing.T) {
 		}
 	}
 }
+
+// TestHostsMakeRoom: names of which nothing was taken, and those silent for long, do
+// not keep others out.
+func TestHostsMakeRoom(t *testing.T) {
+	h := newHouse(t, func(o *Options) { o.MaxHosts = 2 })
+	write := func(host string, value float64) error {
+		t.Helper()
+		_, err := h.Write(t.Context(), host, []metric.Sample{{Series: series(host, 0), Time: h.at(0), Value: value}})
+		return err
+	}
+	for _, junk := range []string{"junk-1", "junk-2"} {
+		if err := write(junk, math.NaN()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, full := errors.AsType[*HostLimitError](write("web-1", 1))
+	if !full {
+		t.Error("the limit did not hold")
+	}
+	for _, host := range []string{"web-1", "web-2"} {
+		h.now = h.now.Add(2 * time.Minute)
+		if err := write(host, 1); err != nil {
+			t.Error(err)
+		}
+	}
+	h.now = h.now.Add(30 * time.Minute)
+	if err := write("web-2", 2); err != nil {
+		t.Error(err)
+	}
+	if _, full := errors.AsType[*HostLimitError](write("web-3", 1)); !full {
+		t.Error("a host was dropped that reports")
+	}
+	h.now = h.now.Add(40 * time.Minute)
+	if err := write("web-3", 3); err != nil {
+		t.Error(err)
+	}
+	if hosts := h.hub.Hosts(); !slices.Equal(hosts, []string{"web-2", "web-3"}) {
+		t.Errorf("live are %v", hosts)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/time/rate"
 
@@ -26,6 +27,8 @@ const rateBurst = 10
 // sender is what the door knows of one host.
 type sender struct {
 	limiter *rate.Limiter
+	asked   atomic.Int64 // when it sent last, or told that it still does, in milliseconds since the epoch
+	taken   atomic.Bool  // whether any sample of it was
 
 	mu      sync.Mutex
 	entries map[string]*entry // by series key
@@ -47,8 +50,13 @@ type entry struct {
 func (d *Door) sender(hostname string) (*sender, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	now := d.opts.Now().UnixMilli()
 	s := d.hosts[hostname]
 	if s == nil {
+		if len(d.hosts) >= d.opts.MaxHosts && now-d.looked >= idleLook {
+			d.looked = now
+			d.forget(now)
+		}
 		if len(d.hosts) >= d.opts.MaxHosts {
 			return nil, &HostLimitError{d.opts.MaxHosts}
 		}
@@ -59,7 +67,28 @@ func (d *Door) sender(hostname string) (*sender, error) {
 		}
 		d.hosts[hostname] = s
 	}
+	s.asked.Store(now)
 	return s, nil
+}
+
+// forget drops the hosts that have been silent for so long that no series of theirs
+// would be kept, and those of which no sample was ever taken. The door's lock must be
+// held.
+func (d *Door) forget(now int64) {
+	for name, s := range d.hosts {
+		silent := now - s.asked.Load()
+		if silent < idleLook || silent < seriesIdle && s.taken.Load() {
+			continue
+		}
+		s.mu.Lock()
+		cells := s.forget(now - silent + 1)
+		left := len(s.entries)
+		s.mu.Unlock()
+		d.opts.Live.Forget(cells)
+		if left == 0 {
+			delete(d.hosts, name)
+		}
+	}
 }
 
 // entry returns the entry of a series, checking it when it is new.
@@ -112,6 +141,7 @@ func (s *sender) spell(e *entry, as any) {
 
 // touch notes that a session has the series still.
 func (s *sender) touch(series *numbered, now int64) {
+	s.asked.Store(now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for def := range series.all {

@@ -257,7 +257,7 @@ func (s *Session) Flush(ctx context.Context) error {
 	if err := s.host.wait(ctx, s.batch.size()); err != nil {
 		return err
 	}
-	err := s.door.commit(ctx, s.name, &s.batch)
+	err := s.door.commit(ctx, s.host, s.name, &s.batch)
 	if (errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrUnavailable)) && s.door.isRecent(s.batch.newest) {
 		s.unkept = err
 		return nil

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/vitals-rpc/vitals/metric"
 )
@@ -49,6 +50,7 @@ type host struct {
 	cells  map[string]*Cell   // by series key, also those that no sample has come for
 	byType map[string][]*Cell // the series of each metric type that have a sample, oldest first
 	groups []*group           // those whose selector takes in this host; replaced, never changed
+	gone   bool               // the hub has no longer this one
 }
 
 // known reports whether the host has a sample.
@@ -64,9 +66,20 @@ type Cell struct {
 // it, which spares looking for it with each sample. A series without a sample is
 // not shown to anybody.
 func (h *Hub) Cell(series *metric.Series) *Cell {
-	hs := h.host(series.Host)
+	for {
+		if c := h.host(series.Host).cell(series); c != nil {
+			return c
+		}
+	}
+}
+
+// cell returns the place of a series, which it makes; nil where the host is gone.
+func (hs *host) cell(series *metric.Series) *Cell {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
+	if hs.gone {
+		return nil
+	}
 	c := hs.cells[series.Key()]
 	if c == nil {
 		c = &Cell{host: hs, sample: metric.Sample{Series: series}}
@@ -74,6 +87,11 @@ func (h *Hub) Cell(series *metric.Series) *Cell {
 	}
 	return c
 }
+
+// maxAhead is how far, in milliseconds, a sample may lie ahead of the clock. One that
+// lies further ahead was taken, or the clock set back since, by a clock that was
+// wrong: any other takes its place.
+const maxAhead = 60_000
 
 // Point is a sample on its way to be the newest of its series.
 type Point struct {
@@ -95,9 +113,20 @@ func (h *Hub) Publish(points []Point) {
 		for n < len(points) && points[n].Cell.host == hs {
 			n++
 		}
-		hs.publish(points[:n])
+		if !hs.publish(points[:n]) {
+			h.publishAnew(points[:n])
+		}
 		points = points[n:]
 	}
+}
+
+// publishAnew publishes by cells that are no longer the hub's.
+func (h *Hub) publishAnew(points []Point) {
+	again := make([]Point, len(points))
+	for i, p := range points {
+		again[i] = Point{h.Cell(p.Cell.sample.Series), p.Time, p.Value}
+	}
+	h.Publish(again)
 }
 
 // host returns the state of the named host, making it when it is first named.
@@ -123,14 +152,23 @@ func (h *Hub) host(name string) *host {
 	return hs
 }
 
-func (hs *host) publish(points []Point) {
+// publish reports false, and does nothing, where the host is gone.
+func (hs *host) publish(points []Point) bool {
 	hs.mu.Lock()
+	if hs.gone {
+		hs.mu.Unlock()
+		return false
+	}
 	groups := hs.groups
 	var fresh []metric.Sample
 	if len(groups) > 0 {
 		fresh = make([]metric.Sample, 0, len(points))
 	}
+	latest := time.Now().UnixMilli() + maxAhead
 	newest := hs.seen.Load()
+	if newest > latest {
+		newest = 0
+	}
 	for i, p := range points {
 		if fresh == nil && i+1 < len(points) && points[i+1].Cell == p.Cell && points[i+1].Time > p.Time {
 			continue // nobody would see it
@@ -140,7 +178,7 @@ func (hs *host) publish(points []Point) {
 			c = hs.current(c)
 		}
 		s := &c.sample
-		if p.Time <= s.Time {
+		if p.Time <= s.Time && s.Time <= latest {
 			continue
 		}
 		if s.Time == 0 {
@@ -156,7 +194,7 @@ func (hs *host) publish(points []Point) {
 	hs.mu.Unlock()
 
 	if len(fresh) == 0 {
-		return
+		return true
 	}
 	if byTime := func(a, b metric.Sample) int { return cmp.Compare(a.Time, b.Time) }; !slices.IsSortedFunc(fresh, byTime) {
 		slices.SortStableFunc(fresh, byTime)
@@ -164,6 +202,7 @@ func (hs *host) publish(points []Point) {
 	for _, g := range groups {
 		g.push(fresh)
 	}
+	return true
 }
 
 // current returns the cell that the host has for a cell's series, which is that cell
@@ -178,7 +217,8 @@ func (hs *host) current(c *Cell) *Cell {
 }
 
 // Forget drops what is known of some series, of which no more samples are expected:
-// snapshots leave them out. One that a sample comes for nevertheless is there again.
+// snapshots leave them out, and a host with no other is not known any more. One that a
+// sample comes for nevertheless is there again.
 func (h *Hub) Forget(cells []*Cell) {
 	forgotten := make(map[*host]map[*Cell]bool)
 	for _, c := range cells {
@@ -191,6 +231,19 @@ func (h *Hub) Forget(cells []*Cell) {
 		for _, g := range hs.forget(gone) {
 			g.forget(gone)
 		}
+		h.dropEmpty(hs)
+	}
+}
+
+// dropEmpty drops a host that has no series.
+func (h *Hub) dropEmpty(hs *host) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	if len(hs.cells) == 0 && !hs.gone {
+		hs.gone = true
+		delete(h.hosts, hs.name)
 	}
 }
 

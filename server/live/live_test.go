@@ -315,3 +315,49 @@ func TestForget(t *testing.T) {
 		t.Errorf("numbers %v of %d", numbers, most)
 	}
 }
+
+// TestAheadGivesWay: a sample of a time that has not come, from when the clock was
+// wrong, does not keep out those of now.
+func TestAheadGivesWay(t *testing.T) {
+	hub := live.NewHub()
+	now := time.Now().UnixMilli()
+	publish(hub, []metric.Sample{sample("a", "cpu", now+48*3_600_000, 1), sample("a", "memory", now+30_000, 1)})
+	publish(hub, []metric.Sample{sample("a", "cpu", now, 2), sample("a", "memory", now, 2)})
+	if got := values(hub.Snapshot()); !slices.Equal(got, []float64{2, 1}) {
+		t.Errorf("live: %v", got)
+	}
+	if seen, _ := hub.LastSeen("a"); seen != now {
+		t.Errorf("seen %d ms after now", seen-now)
+	}
+}
+
+// TestForgetHost: a host whose series are all forgotten is not known until another
+// sample comes, by whatever cell.
+func TestForgetHost(t *testing.T) {
+	hub := live.NewHub()
+	sub := hub.Subscribe(metric.Exactly("a", "cpu"))
+	defer sub.Close()
+	a := sample("a", "cpu", 1, 1)
+	old := hub.Cell(a.Series)
+	publish(hub, []metric.Sample{a})
+	hub.Forget([]*live.Cell{old})
+	if hosts := hub.Hosts(); len(hosts) > 0 {
+		t.Errorf("known: %v", hosts)
+	}
+	hub.Publish([]live.Point{{Cell: old, Time: 1, Value: 2}})
+	hub.Publish([]live.Point{{Cell: old, Time: 2, Value: 3}})
+	if got, err := hub.Latest("a", "cpu"); err != nil || got.Value != 3 {
+		t.Errorf("%v, %v", got, err)
+	}
+	var got []float64
+	for len(got) < 3 {
+		samples, _, err := sub.Next(soon(t), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, values(samples)...)
+	}
+	if !slices.Equal(got, []float64{1, 2, 3}) {
+		t.Errorf("the subscription got %v", got)
+	}
+}

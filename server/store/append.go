@@ -49,8 +49,7 @@ const (
 // sent: a point that is stored already is accepted and counted as a duplicate.
 //
 // On an error nothing is promised about the batch and it should be sent again:
-// [ErrFull] when the disk is full, [ErrUnavailable] while the store recovers
-// from a failed write, [ErrClosed]. Append may be called by many goroutines;
+// [ErrFull] when the disk is full, [ErrUnavailable] while the store recovers, [ErrClosed]. Append may be called by many goroutines;
 // batches of different hosts run side by side.
 func (s *Store) Append(ctx context.Context, points []Point) (AppendResult, error) {
 	var result AppendResult
@@ -228,6 +227,9 @@ func (t *transaction) add(i int, r *Ref, late bool) error {
 	switch {
 	case err == nil:
 	case errors.Is(err, storage.ErrTooOldSample), errors.Is(err, storage.ErrOutOfBounds):
+		if t.store.isInTime(p.Time) {
+			return fmt.Errorf("%w: it has samples of a time that has not come, for the clock was ahead", ErrUnavailable)
+		}
 		t.reject(i, fmt.Errorf("%w of %v", ErrTooOld, t.store.options.OutOfOrderWindow))
 		return nil
 	case errors.Is(err, storage.ErrDuplicateSampleForTimestamp):

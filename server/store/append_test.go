@@ -12,6 +12,7 @@ func TestAppendDuplicates(t *testing.T) {
 	dir := t.TempDir()
 	o := testOptions(t, dir)
 	s := openStore(t, o)
+	setNow(s, start+26*hour)
 	a := cpuOf("a")
 	ref := s.Ref(a)
 	if s.Ref(cpuOf("a")) != ref {

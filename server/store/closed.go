@@ -2,7 +2,7 @@ package store
 
 // Closed is the time, in milliseconds, before which no sample can come in any
 // more, however late: history before it stays as it is until it is forgotten. It
-// only ever grows. Ask before reading what is to count as closed.
+// only ever grows, as the clock does. Ask before reading what is to count as closed.
 func (s *Store) Closed() int64 {
 	db, err := s.raw.acquire()
 	if err != nil {
@@ -13,5 +13,5 @@ func (s *Store) Closed() int64 {
 	if newest == minTime {
 		return minTime
 	}
-	return newest - s.window
+	return min(newest, s.clock()) - s.window
 }

@@ -211,6 +211,82 @@ func TestDamagedLogIsRepaired(t *testing.T) {
 }
 
 // damage writes garbage at a part of the file.
+// TestDamagedLateLogIsRepaired: what can be read of the log of late samples is kept,
+// and that some of it cannot is told.
+func TestDamagedLateLogIsRepaired(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, testOptions(t, dir))
+	a, late := cpuOf("a"), cpuOf("late")
+	mustAppend(t, s, Point{s.Ref(a), start + 4000*second, 1}, Point{s.Ref(late), start + 4000*second, 1})
+	for i := range int64(2000) {
+		mustAppend(t, s, Point{s.Ref(late), start + i*second, float64(i)})
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	segments, err := filepath.Glob(filepath.Join(dir, "raw", "wbl", "0*"))
+	if err != nil || len(segments) == 0 {
+		t.Fatal(segments, err)
+	}
+	damage(t, segments[0], 0.5)
+	if err := os.RemoveAll(filepath.Join(dir, "raw", "chunks_head")); err != nil { // which a kill can cost
+		t.Fatal(err)
+	}
+	s = openStore(t, testOptions(t, dir))
+	got := readRaw(t, s, late)
+	if len(got) < 500 || len(got) > 2000 {
+		t.Errorf("%d samples are left of 2001 with their log damaged in the middle", len(got))
+	}
+	if n := s.Stats().LogRepairs; n != 1 {
+		t.Errorf("%d repairs were told", n)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "raw", "wbl.damaged")); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openStore(t, testOptions(t, dir))
+	if again := readRaw(t, s, late); len(again) != len(got) || s.Stats().LogRepairs != 0 {
+		t.Errorf("%d samples and %d repairs when opened again", len(again), s.Stats().LogRepairs)
+	}
+}
+
+// TestClockWasAhead: a sample of a time that has not come keeps nothing out, neither
+// what is of now nor what is as late as it may be; what is later than that is refused
+// as ever.
+func TestClockWasAhead(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	s := openStore(t, o)
+	now := start + 100*hour
+	setNow(s, now+49*hour)
+	mustAppend(t, s, Point{s.Ref(cpuOf("hub")), now + 49*hour, 1})
+	setNow(s, now)
+	late := o.OutOfOrderWindow
+	if late == 0 {
+		late = 24 * time.Hour
+	}
+	for n, at := range []int64{now, now - late.Milliseconds() + minute, now + second} {
+		eventually(t, "the sample is taken", func() bool {
+			got, err := s.Append(t.Context(), []Point{{s.Ref(cpuOf("web")), at, float64(n)}})
+			if err != nil && !errors.Is(err, ErrUnavailable) || len(got.Rejected) > 0 {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			return err == nil
+		})
+	}
+	if got := readRaw(t, s, cpuOf("web")); len(got) != 3 {
+		t.Errorf("stored are %v", got)
+	}
+	got, err := s.Append(t.Context(), []Point{{s.Ref(cpuOf("web")), now - 2*late.Milliseconds(), 1}})
+	if err != nil || len(got.Rejected) != 1 || !errors.Is(got.Rejected[0].Reason, ErrTooOld) {
+		t.Errorf("what is too late by the clock too: %+v, %v", got, err)
+	}
+	if closed := s.Closed(); closed > now-late.Milliseconds() {
+		t.Errorf("closed up to %d after now", closed-now)
+	}
+}
+
 func damage(t *testing.T, path string, part float64) {
 	t.Helper()
 	info, err := os.Stat(path)

@@ -14,8 +14,9 @@ var (
 	// stored; the same batch may be sent again later.
 	ErrFull = errors.New("the disk that holds the history is full")
 	// ErrUnavailable refuses a batch, and sometimes a read, while the store
-	// opens its log anew after a write to it failed; try again in a moment.
-	ErrUnavailable = errors.New("the store is recovering from a failed write")
+	// recovers from a failed write or from a clock that was wrong; try again in a
+	// moment.
+	ErrUnavailable = errors.New("the store is recovering")
 	// ErrTooOld refuses a point that is further behind the newest sample than
 	// the out-of-order window.
 	ErrTooOld = errors.New("the sample is older than the out-of-order window")

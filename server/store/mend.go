@@ -126,9 +126,7 @@ func (s *Store) mendMonth(b *batch, series map[tier.ID][]int64) error {
 		hours.Reset()
 		for _, start := range slices.Compact(starts) {
 			minutes.Reset()
-			if err := v.Read(id, start, start+hour, &minutes); err != nil {
-				return err
-			}
+			v.Read(id, start, start+hour, &minutes)
 			minutes.Fold(hour, &hours)
 		}
 		if err := b.add(id, &hours); err != nil {

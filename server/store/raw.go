@@ -25,6 +25,9 @@ type raw struct {
 	// it keeps that to itself.
 	walFailed atomic.Bool
 	repaired  atomic.Int64
+	// oooWindow is how far behind the newest sample one may be, in milliseconds: the
+	// option's, or more where the newest is ahead of the clock.
+	oooWindow atomic.Int64
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -57,6 +60,7 @@ const reopenWait = 5 * time.Second
 func openRaw(options Options) (*raw, error) {
 	r := &raw{options: options, metrics: newRegistry(options.Registerer)}
 	r.changed = sync.NewCond(&r.mu)
+	r.oooWindow.Store(options.OutOfOrderWindow.Milliseconds())
 	db, err := r.open()
 	if err != nil {
 		r.metrics.unregisterAll()
@@ -68,13 +72,13 @@ func openRaw(options Options) (*raw, error) {
 
 func (r *raw) open() (*tsdb.DB, error) {
 	dir := filepath.Join(r.options.Dir, "raw")
-	if err := dropMarkers(dir, r.options.Logger); err != nil {
+	if err := r.dropMarkers(dir); err != nil {
 		return nil, fmt.Errorf("the log of late samples in %s cannot be prepared: %w", dir, plain(err))
 	}
 	o := tsdb.DefaultOptions()
 	o.RetentionDuration = r.options.RawRetention.Milliseconds()
 	o.MaxBytes = r.options.RawRetentionBytes
-	o.OutOfOrderTimeWindow = r.options.OutOfOrderWindow.Milliseconds()
+	o.OutOfOrderTimeWindow = r.oooWindow.Load()
 	o.MaxBlockDuration = max(o.MinBlockDuration, min(o.RetentionDuration/10, (31*day).Milliseconds()))
 	o.WALCompression = compression.Snappy
 	o.NoLockfile = true

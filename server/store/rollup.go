@@ -168,9 +168,7 @@ func (s *Store) rollHours(ctx context.Context, from, to int64) error {
 		}
 		minutes.Reset()
 		hours.Reset()
-		if err = v.Read(id, from, to, &minutes); err != nil {
-			break
-		}
+		v.Read(id, from, to, &minutes)
 		minutes.Fold(hour, &hours)
 		if err = b.add(id, &hours); err != nil {
 			break

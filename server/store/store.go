@@ -19,7 +19,7 @@ import (
 // many goroutines.
 type Store struct {
 	options Options
-	window  int64 // OutOfOrderWindow in milliseconds
+	window  int64 // OutOfOrderWindow in milliseconds: see fitWindow
 	lock    fileutil.Releaser
 	raw     *raw
 	space   *space

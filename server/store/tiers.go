@@ -99,16 +99,8 @@ func (s *Store) RollUp(ctx context.Context) error {
 func (s *Store) keep(ctx context.Context, closed, quiet int64) error {
 	s.tiers.keeping.Lock()
 	defer s.tiers.keeping.Unlock()
-	if err := s.roll(ctx, closed); err != nil {
-		return err
-	}
-	if err := s.mend(ctx, quiet); err != nil {
-		return err
-	}
-	if err := s.tidy(ctx); err != nil {
-		return err
-	}
-	return s.remake(ctx)
+	// What goes wrong with one does not hold up the others.
+	return errors.Join(s.roll(ctx, closed), s.mend(ctx, quiet), s.tidy(ctx), s.remake(ctx))
 }
 
 // tidy drops what is too old and merges what is small.
@@ -137,23 +129,40 @@ func (s *Store) tidy(ctx context.Context) error {
 	return err
 }
 
-// remake writes the stretches again in which something was found damaged, as far as
-// raw has them, and the hours as far as there are minutes.
+// remake writes the stretches again in which something was found damaged: minutes as
+// far as raw has them, and hours as far as there are minutes.
 func (s *Store) remake(ctx context.Context) error {
-	for _, t := range []struct {
-		tier *tier.Tier
-		roll func(ctx context.Context, from, to int64) error
-	}{{s.tiers.minute, s.rollMinutes}, {s.tiers.hour, s.rollHours}} {
-		var err error
-		for _, gap := range t.tier.Damaged() {
-			if again := t.roll(ctx, gap[0], gap[1]); again != nil {
-				t.tier.Damage(gap[0], gap[1]) // to be tried again
-				err = errors.Join(err, fmt.Errorf("what was damaged from %d to %d: %w", gap[0], gap[1], again))
-			}
+	var errs []error
+	try := func(t *tier.Tier, from, to int64, again func() error) {
+		if err := again(); err != nil {
+			t.Damage(from, to) // to be tried again
+			errs = append(errs, fmt.Errorf("what was damaged from %d to %d: %w", from, to, err))
 		}
-		if err != nil {
+	}
+	for _, gap := range s.tiers.minute.Damaged() {
+		try(s.tiers.minute, gap[0], gap[1], func() error {
+			err := s.rollMinutes(ctx, gap[0], gap[1])
+			if err == nil {
+				// Hours may have been made of what was left.
+				err = s.remakeHours(ctx, floor(gap[0], hour), floor(gap[1]+hour-1, hour))
+			}
+			return err
+		})
+	}
+	for _, gap := range s.tiers.hour.Damaged() {
+		try(s.tiers.hour, gap[0], gap[1], func() error { return s.remakeHours(ctx, gap[0], gap[1]) })
+	}
+	return errors.Join(errs...)
+}
+
+// remakeHours writes the hours in [from, to) again, as far as the tier goes.
+func (s *Store) remakeHours(ctx context.Context, from, to int64) error {
+	for end := min(to, s.tiers.hour.End()); from < end; {
+		next := min(end, floor(from, hourPartition)+hourPartition)
+		if err := s.rollHours(ctx, from, next); err != nil {
 			return err
 		}
+		from = next
 	}
 	return nil
 }

@@ -151,6 +151,43 @@ func TestDamagedTierIsMadeAgain(t *testing.T) {
 	}
 }
 
+// TestDamagedBlockIsMadeAgain: damage to one series of a file holds up nothing, and
+// what was lost is there again, in the hours too that were made meanwhile.
+func TestDamagedBlockIsMadeAgain(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	s := openStore(t, o)
+	m := model{cpuOf("a"): {}, cpuOf("b"): {}}
+	fill(t, s, m, 3*hour, second, func(i int64) float64 { return float64(i) / 3 })
+	setNow(s, start+30*minute)
+	if err := s.RollUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(o.Dir, "minute", "*.segment"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	damage(t, files[0], 0.2)
+	s = openStore(t, o)
+	setNow(s, start+4*hour)
+	for range 2 { // to find it, and to be sure that it stays mended
+		if err := s.RollUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if end := s.tiers.hour.End(); end < start+3*hour {
+		t.Errorf("the hours are written up to %d only", end-start)
+	}
+	for points, tier := range map[int]Tier{3: Hour, 180: Minute} {
+		r := m.wantRange(t, s, RangeRequest{Matchers: byType("cpu"), Start: start, End: start + 3*hour - 1, MaxPoints: points})
+		if r.Tier != tier {
+			t.Errorf("%d points are read from %v", points, r.Tier)
+		}
+	}
+}
+
 // TestRangeOfYoungStore: a range that begins before there was anything is read
 // in full detail, also when a late sample has had its hour written anew.
 func TestRangeOfYoungStore(t *testing.T) {

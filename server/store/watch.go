@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/tsdb/fileutil"
 )
 
@@ -40,8 +41,47 @@ func (s *Store) watch(ctx context.Context) {
 		if s.raw.walFailed.Load() && !s.space.full.Load() {
 			s.recoverRaw()
 		}
+		if err := s.fitWindow(); err != nil {
+			s.options.Logger.Error("late samples are refused, as the clock was ahead", "error", err)
+		}
 	}
 }
+
+// fitWindow has raw take what comes in now, and samples as late as ever, also where
+// the clock was ahead once: what was stored then is newer than all that comes, and raw
+// counts from its newest sample how late one may be.
+func (s *Store) fitWindow() error {
+	db, err := s.raw.acquire()
+	if err != nil {
+		return nil // it is closed, or being opened anew
+	}
+	defer s.raw.release()
+	want := s.window
+	if ahead := db.Head().MaxTime() - s.clock(); ahead > maxAhead {
+		want += floor(ahead, hour) + hour
+	}
+	switch now := s.raw.oooWindow.Load(); {
+	case want == now, want < now && want > s.window:
+		return nil // it may be wider than it need be while the clock catches up
+	case want > now:
+		s.options.Logger.Warn("the history has samples of a time that has not come: the clock was ahead. Samples of now are late beside them, and are taken",
+			"newest", time.UnixMilli(db.Head().MaxTime()).UTC().Format(time.RFC3339))
+	}
+	if err := db.ApplyConfig(&config.Config{StorageConfig: config.StorageConfig{
+		TSDBConfig: &config.TSDBConfig{OutOfOrderTimeWindow: want},
+	}}); err != nil {
+		return err
+	}
+	s.raw.oooWindow.Store(want)
+	return nil
+}
+
+// maxAhead is how far, in milliseconds, the newest sample may be ahead of the clock
+// without more than the host's clock being a little off.
+const maxAhead = 60_000
+
+// isInTime reports whether a sample is late by no more than one may be, by the clock.
+func (s *Store) isInTime(at int64) bool { return at >= s.clock()-s.window }
 
 // recoverRaw opens raw anew. What the Refs know is void afterwards, since the
 // log may hold more or less than the memory did.

@@ -86,29 +86,16 @@ func (t *Tier) merge(ctx context.Context, group []*segment, level int) error {
 		return err
 	}
 	var c Columns
-	damaged := map[*segment]bool{}
 	for i, id := range slices.Compact(ids) {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return errors.Join(ctx.Err(), w.Abort())
 		}
 		c.Reset()
 		for _, s := range group {
-			// A series whose block is damaged is left out here and stays what it
-			// is elsewhere.
-			if err := s.read(id, from, to, &c); err != nil {
-				t.logger.Error("a series in a file of the history is damaged; it is made again if its samples are still there",
-					"file", s.path, "error", err)
-				damaged[s] = true
-			}
+			t.read(s, id, from, to, &c)
 		}
 		c.Merge()
 		w.Add(id, &c)
 	}
-	if err := w.finish(group); err != nil {
-		return err
-	}
-	for s := range damaged {
-		t.Damage(s.from, s.to)
-	}
-	return nil
+	return w.finish(group)
 }

@@ -38,9 +38,11 @@ type segment struct {
 	index []byte
 	count int
 
-	// Guarded by the tier's lock: who reads it, and whether it is replaced.
+	// Guarded by the tier's lock: who reads it, whether it is replaced, and whether
+	// it is known to be damaged.
 	readers int
 	dead    bool
+	told    bool
 }
 
 func openSegment(path string, n name, resolution Resolution) (*segment, error) {
@@ -102,7 +104,8 @@ func (s *segment) block(id ID) ([]byte, error) {
 	return block[4:], nil
 }
 
-// read appends the series' buckets that start in [from, to).
+// read appends the series' buckets that start in [from, to). After an error some of
+// them may have been.
 func (s *segment) read(id ID, from, to int64, out *Columns) error {
 	block, err := s.block(id)
 	if err != nil || block == nil {

@@ -130,6 +130,25 @@ func (t *Tier) sort() {
 	})
 }
 
+// read appends the series' buckets of a segment that start in [from, to); none where
+// they are damaged.
+func (t *Tier) read(s *segment, id ID, from, to int64, out *Columns) {
+	n := out.Len()
+	err := s.read(id, from, to, out)
+	if err == nil {
+		return
+	}
+	out.truncate(n)
+	t.mu.Lock()
+	told := s.told
+	s.told = true
+	t.mu.Unlock()
+	if !told {
+		t.logger.Error("a file of the history is damaged; what is lost is made again if its samples are still there", "file", s.path, "error", err)
+		t.Damage(s.from, s.to)
+	}
+}
+
 // Damage notes that something is missing in [from, to), in milliseconds, which was
 // there.
 func (t *Tier) Damage(from, to int64) {

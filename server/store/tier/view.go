@@ -29,18 +29,16 @@ func (t *Tier) View(from, to int64) *View {
 }
 
 // Read appends the series' buckets that start in [from, to) to out, in the
-// order of time, each bucket once. Out is to be empty.
-func (v *View) Read(id ID, from, to int64, out *Columns) error {
+// order of time, each bucket once. Out is to be empty. What is damaged is left out,
+// and told by [Tier.Damaged].
+func (v *View) Read(id ID, from, to int64, out *Columns) {
 	for _, s := range v.segments {
 		if s.from >= to || s.to <= from {
 			continue
 		}
-		if err := s.read(id, from, to, out); err != nil {
-			return err
-		}
+		v.tier.read(s, id, from, to, out)
 	}
 	out.Merge()
-	return nil
 }
 
 // Has says whether the series has a bucket in one of the view's segments.
