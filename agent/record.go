@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -21,29 +20,16 @@ type recorder struct {
 	ids   map[*metric.Series]uint32
 	defs  monitoringv1.ReportRequest
 
-	last    int64 // the time recorded last, in milliseconds
-	highest int64 // the newest time recorded
-	shift   int64 // what is added to times that were lived through before, now
-	backs   int64 // how often the clock was set back
-	lost    int   // rounds that could not be kept, since the last that could
+	times *Times
+	lost  int // rounds that could not be kept, since the last that could
 
 	columns *monitoringv1.Samples // the last round
 
 	buf []byte
 }
 
-// maxBacks bounds the milliseconds by which a new recorder's first round aside
-// differs from those of the runs before.
-const maxBacks = 500
-
 func newRecorder(s *spool.Spool) *recorder {
-	r := &recorder{spool: s, ids: map[*metric.Series]uint32{}}
-	if newest := s.Stats().Newest; !newest.IsZero() {
-		// The clock may have been set back while no agent ran, and in that run too.
-		r.last, r.highest = newest.UnixMilli(), newest.UnixMilli()
-		r.backs = rand.Int64N(maxBacks) //nolint:gosec // it hides nothing
-	}
-	return r
+	return &recorder{spool: s, ids: map[*metric.Series]uint32{}, times: NewTimes(s.Stats().Newest)}
 }
 
 // record keeps one round, all samples of which carry one time.
@@ -56,7 +42,7 @@ func (r *recorder) record(samples []metric.Sample) error {
 		r.columns = nil
 		return err
 	}
-	at := r.unique(samples[0].Time)
+	at := r.times.Unique(samples[0].Time)
 	r.columns = &monitoringv1.Samples{
 		Time:      timestamppb.New(time.UnixMilli(at)),
 		SeriesIds: make([]uint32, len(samples)),
@@ -84,22 +70,6 @@ func (r *recorder) unkept() *monitoringv1.ReportRequest {
 		return nil
 	}
 	return &monitoringv1.ReportRequest{Series: r.defs.Series, Samples: []*monitoringv1.Samples{r.columns}}
-}
-
-// unique keeps times apart when the clock is set back: a second is lived through
-// twice then, and both rounds are true. The later one gets a time a millisecond
-// aside, for a series has one value at a time, until the clock is where it was.
-func (r *recorder) unique(at int64) int64 {
-	switch {
-	case at > r.highest:
-		r.shift = 0
-	case at+r.shift <= r.last:
-		r.backs++
-		r.shift = r.backs
-	}
-	r.last = at + r.shift
-	r.highest = max(r.highest, r.last)
-	return r.last
 }
 
 // define numbers the series that have no number yet. When most numbers belong to

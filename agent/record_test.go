@@ -48,7 +48,7 @@ func TestUniqueTimes(t *testing.T) {
 		t.Helper()
 		r := newRecorder(openSpool(t))
 		for i, at := range clock {
-			if got := r.unique(at); got != want[i] {
+			if got := r.times.Unique(at); got != want[i] {
 				t.Errorf("round %d of %v has the time %d, want %d", i, clock, got, want[i])
 			}
 		}

@@ -303,22 +303,44 @@ func (s *Server) Hostname() string { return s.opts.Hostname }
 // Introduce says what is known of the host that the server runs on.
 func (s *Server) Introduce(who fleet.Reporter) { s.fleet.Introduce(who) }
 
+// LastSeen is when the newest sample was taken of the host that the server runs on,
+// in this run of the server or those before; the zero time where there was none.
+func (s *Server) LastSeen() time.Time {
+	seen, _ := s.fleet.LastSeen(s.opts.Hostname)
+	return seen
+}
+
 // Report takes in samples past all transports, as of the host that the server
 // runs on. All must be of one host. The slice may be used again when it returns.
 //
-// Errors: those of the store, such as store.ErrFull, with which the samples are
-// live all the same; that some samples were refused, and why.
+// Errors: *[RefusedError]; otherwise nothing is promised of the samples and they
+// should be reported again, as with store.ErrFull, with which they are live all the
+// same.
 func (s *Server) Report(ctx context.Context, samples []metric.Sample) error {
 	if len(samples) == 0 {
 		return nil
 	}
 	receipt, err := s.door.Write(ctx, samples[0].Series.Host, samples)
 	if err == nil && receipt.Rejected > 0 {
-		first := receipt.Rejections[0]
-		return fmt.Errorf("%d samples were refused; the first is of %s: %w", receipt.Rejected, first.Series, first.Reason)
+		return &RefusedError{Count: receipt.Rejected, Series: receipt.Rejections[0].Series, Reason: receipt.Rejections[0].Reason}
 	}
 	return err
 }
+
+// RefusedError says that samples were refused for good; the others are stored.
+type RefusedError struct {
+	Count uint64
+	// Series is the first of the refused, in PromQL's form.
+	Series string
+	// Reason is why that one was.
+	Reason error
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%d samples were refused; the first is of %s: %v", e.Count, e.Series, e.Reason)
+}
+
+func (e *RefusedError) Unwrap() error { return e.Reason }
 
 func (s *Server) checkStore() error {
 	stats := s.store.Stats()
