@@ -36,23 +36,7 @@ func (s *Server) registerMetrics() {
 		counter("vitals_live_overflows_total", "How often the queue of a live stream overflowed: its reader lost the oldest samples and was told.", s.hub.Overflows),
 		s.refusedConnections(listen.TooMany),
 		s.refusedConnections(listen.TooManyOfAddress),
-		s.samples("stored", func(st store.Stats) uint64 { return st.Stored }),
-		s.samples("duplicate", func(st store.Stats) uint64 { return st.Duplicates }),
-		s.samples("rejected", func(st store.Stats) uint64 { return st.Rejected }),
-		s.hosts("up", fleet.Up),
-		s.hosts("stale", fleet.Stale),
-		s.hosts("down", fleet.Down),
-		gauge("vitals_store_series", "Series with samples in memory.", nil,
-			func() float64 { return float64(s.store.Stats().Series) }),
-		s.bytes("raw", func(st store.Stats) int64 { return st.RawBlockBytes }),
-		s.bytes("minute", func(st store.Stats) int64 { return st.MinuteBytes }),
-		s.bytes("hour", func(st store.Stats) int64 { return st.HourBytes }),
-		gauge("vitals_store_full", "1 while writes are refused because the disk is full.", nil, func() float64 {
-			if s.store.Stats().Full {
-				return 1
-			}
-			return 0
-		}),
+		s.historyMetrics(),
 	)
 	for _, reason := range admission.Reasons() {
 		s.metrics.MustRegister(refused(reason, func() int64 { return s.admission.Gate.Refused(reason) }))
@@ -138,27 +122,62 @@ func gauge(name, help string, labels prometheus.Labels, value func() float64) pr
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value)
 }
 
-func (s *Server) samples(result string, count func(store.Stats) uint64) prometheus.Collector {
-	return prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name:        "vitals_samples_total",
-		Help:        "Samples that reached the history, by what became of them.",
-		ConstLabels: prometheus.Labels{"result": result},
-	}, func() float64 { return float64(count(s.store.Stats())) })
+// historyMetrics are those of the history and of the hosts. What a scrape says of them
+// is of one moment.
+type historyMetrics struct {
+	stats func() store.Stats
+	hosts func(prefix string) []fleet.Host
+
+	samples, hostCount, series, bytes, full, repairs *prometheus.Desc
 }
 
-func (s *Server) hosts(name string, status fleet.Status) prometheus.Collector {
-	return gauge("vitals_hosts", "Hosts that have ever reported, by status.", prometheus.Labels{"status": name}, func() float64 {
-		n := 0
-		for _, h := range s.fleet.Hosts("") {
-			if h.Status == status {
-				n++
-			}
-		}
-		return float64(n)
-	})
+func (s *Server) historyMetrics() *historyMetrics {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &historyMetrics{
+		stats:     s.store.Stats,
+		hosts:     s.fleet.Hosts,
+		samples:   desc("vitals_samples_total", "Samples that reached the history, by what became of them.", "result"),
+		hostCount: desc("vitals_hosts", "Hosts that have ever reported, by status.", "status"),
+		series:    desc("vitals_store_series", "Series with samples in memory."),
+		bytes:     desc("vitals_store_bytes", "Size on disk of each tier of history; raw without its newest hours.", "tier"),
+		full:      desc("vitals_store_full", "1 while writes are refused because the disk is full."),
+		repairs:   desc("vitals_store_log_repairs_total", "How often a damaged write-ahead log was repaired since the server started."),
+	}
 }
 
-func (s *Server) bytes(tier string, size func(store.Stats) int64) prometheus.Collector {
-	return gauge("vitals_store_bytes", "Size on disk of each tier of history; raw without its newest hours.",
-		prometheus.Labels{"tier": tier}, func() float64 { return float64(size(s.store.Stats())) })
+// Describe implements [prometheus.Collector].
+func (m *historyMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.samples, m.hostCount, m.series, m.bytes, m.full, m.repairs} {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (m *historyMetrics) Collect(ch chan<- prometheus.Metric) {
+	put := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, kind, value, labels...)
+	}
+	st := m.stats()
+	put(m.samples, prometheus.CounterValue, float64(st.Stored), "stored")
+	put(m.samples, prometheus.CounterValue, float64(st.Duplicates), "duplicate")
+	put(m.samples, prometheus.CounterValue, float64(st.Rejected), "rejected")
+	put(m.series, prometheus.GaugeValue, float64(st.Series))
+	put(m.bytes, prometheus.GaugeValue, float64(st.RawBlockBytes), "raw")
+	put(m.bytes, prometheus.GaugeValue, float64(st.MinuteBytes), "minute")
+	put(m.bytes, prometheus.GaugeValue, float64(st.HourBytes), "hour")
+	full := 0.0
+	if st.Full {
+		full = 1
+	}
+	put(m.full, prometheus.GaugeValue, full)
+	put(m.repairs, prometheus.CounterValue, float64(st.LogRepairs))
+	hosts := map[fleet.Status]int{}
+	for _, h := range m.hosts("") {
+		hosts[h.Status]++
+	}
+	for status, name := range map[fleet.Status]string{fleet.Up: "up", fleet.Stale: "stale", fleet.Down: "down"} {
+		put(m.hostCount, prometheus.GaugeValue, float64(hosts[status]), name)
+	}
 }

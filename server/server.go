@@ -293,7 +293,7 @@ func (s *Server) Close() error {
 func (s *Server) registerHealth() {
 	s.health.Add(health.API, func() error { return nil })
 	s.health.Add(health.Collector, s.checkCollector)
-	s.health.Add(health.Store, s.checkStore)
+	s.health.Add(health.Store, s.store.Health)
 	s.health.Add(health.Live, func() error { return nil })
 }
 
@@ -341,17 +341,6 @@ func (e *RefusedError) Error() string {
 }
 
 func (e *RefusedError) Unwrap() error { return e.Reason }
-
-func (s *Server) checkStore() error {
-	stats := s.store.Stats()
-	switch {
-	case stats.Full:
-		return store.ErrFull
-	case stats.Recovering:
-		return store.ErrUnavailable
-	}
-	return nil
-}
 
 func (s *Server) checkCollector() error {
 	seen, ok := s.hub.LastSeen(s.opts.Hostname)
