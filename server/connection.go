@@ -12,8 +12,8 @@ import (
 	"github.com/vitals-rpc/vitals/server/peer"
 )
 
-// other is what is at the other end of a connection, found out once.
-type other struct {
+// remoteEnd is what is at the other end of a connection, found out once.
+type remoteEnd struct {
 	once       sync.Once
 	connection *access.Connection
 	peer       peer.Peer
@@ -22,19 +22,19 @@ type other struct {
 	sendBy time.Time
 }
 
-type otherKey struct{}
+type remoteEndKey struct{}
 
-// withOther is http.Server.ConnContext: it makes room in the connection's context,
+// withRemoteEnd is http.Server.ConnContext: it makes room in the connection's context,
 // for nothing is known before its first request: TLS and the PROXY protocol come
 // first.
-func withOther(ctx context.Context, _ net.Conn) context.Context {
-	o := &other{connection: access.NewConnection()}
-	ctx = context.WithValue(ctx, otherKey{}, o)
+func withRemoteEnd(ctx context.Context, _ net.Conn) context.Context {
+	o := &remoteEnd{connection: access.NewConnection()}
+	ctx = context.WithValue(ctx, remoteEndKey{}, o)
 	return peer.With(access.WithConnection(ctx, o.connection), &o.peer)
 }
 
 // settle finds it out, if nobody has.
-func (o *other) settle(ctx context.Context, remote string, state *tls.ConnectionState) {
+func (o *remoteEnd) settle(ctx context.Context, remote string, state *tls.ConnectionState) {
 	o.once.Do(func() {
 		local, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr)
 		o.connection.Settle(local, remote, state)
@@ -42,24 +42,24 @@ func (o *other) settle(ctx context.Context, remote string, state *tls.Connection
 	})
 }
 
-func otherOf(ctx context.Context) *other {
-	o, _ := ctx.Value(otherKey{}).(*other)
+func remoteEndOf(ctx context.Context) *remoteEnd {
+	o, _ := ctx.Value(remoteEndKey{}).(*remoteEnd)
 	return o
 }
 
 // settle is the middleware that does so before all others.
 func settle(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if o := otherOf(r.Context()); o != nil {
+		if o := remoteEndOf(r.Context()); o != nil {
 			o.settle(r.Context(), r.RemoteAddr, r.TLS)
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// putOff sees to it that writes have at least that long from now, and no more than
+// delayDeadline sees to it that writes have at least that long from now, and no more than
 // twice that.
-func (o *other) putOff(control *http.ResponseController, timeout time.Duration) {
+func (o *remoteEnd) delayDeadline(control *http.ResponseController, timeout time.Duration) {
 	now := time.Now()
 	if o.sendBy.Sub(now) < timeout {
 		o.sendBy = now.Add(2 * timeout)

@@ -23,7 +23,7 @@ func sendDeadline(next http.Handler, timeout time.Duration) http.Handler {
 		}
 		dw := &deadlineWriter{ResponseWriter: w, control: http.NewResponseController(w), timeout: timeout}
 		if r.ProtoMajor < 2 {
-			dw.conn = otherOf(r.Context())
+			dw.conn = remoteEndOf(r.Context())
 			r = withLateRead(r, dw.control)
 		}
 		if dw.conn == nil {
@@ -66,7 +66,7 @@ type deadlineWriter struct {
 	control *http.ResponseController
 	timeout time.Duration
 	stalled *time.Timer // nil where there is conn
-	conn    *other      // of HTTP/1.1
+	conn    *remoteEnd      // of HTTP/1.1
 	// Of who reads the request.
 	slowRead *time.Timer
 	timedOut atomic.Bool
@@ -101,7 +101,7 @@ func (w *deadlineWriter) end() {
 	defer w.mu.Unlock()
 	w.ended = true
 	if w.conn != nil {
-		w.conn.putOff(w.control, w.timeout)
+		w.conn.delayDeadline(w.control, w.timeout)
 		return
 	}
 	_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout))
@@ -151,7 +151,7 @@ func (w *deadlineWriter) FlushError() error {
 // start bounds a write until stop is called with its error.
 func (w *deadlineWriter) start() {
 	if w.conn != nil {
-		w.conn.putOff(w.control, w.timeout)
+		w.conn.delayDeadline(w.control, w.timeout)
 		return
 	}
 	w.stalled.Reset(w.timeout)

@@ -11,7 +11,7 @@ import (
 // and no browser is behind it, and its host name is the server's.
 func (s *Server) beginDirect(stream *h2.Stream) (context.Context, bool) {
 	ctx := stream.Context()
-	o := otherOf(ctx)
+	o := remoteEndOf(ctx)
 	if o == nil {
 		return nil, false
 	}

@@ -53,7 +53,7 @@ func (s *Server) httpServer() *http.Server {
 	srv := &http.Server{
 		Handler:           announceHTTP3(s.handler),
 		BaseContext:       withListener,
-		ConnContext:       withOther,
+		ConnContext:       withRemoteEnd,
 		Protocols:         protocols,
 		ReadHeaderTimeout: s.opts.ReadHeaderTimeout,
 		IdleTimeout:       s.opts.IdleTimeout,

@@ -171,8 +171,8 @@ func (b *Balancer) pick(ctx context.Context, now time.Time) *endpoint {
 }
 
 // candidates are the servers of the best priority that are well and were not tried
-// yet; if there is none, those that are well; and if there is none of these, all,
-// for one of them may be back.
+// yet; if there is none, those that were not tried; then those that are well; and if
+// there is none of these either, all, for one of them may be back.
 func (b *Balancer) candidates(tried *Tried, now time.Time) []*endpoint {
 	well := best(b.endpoints, func(e *endpoint) bool { return b.usable(e, now) && !tried.has(e) })
 	if len(well) > 0 {

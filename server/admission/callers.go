@@ -15,9 +15,8 @@ const callerShards = 32
 // idleAfter is how long a caller without streams is remembered.
 const idleAfter = time.Minute
 
-// callers keeps what each caller has used. Who comes when the table is full shares
-// one entry with all others of that kind: telling them apart is what an attacker
-// with many names wants to be paid for in memory.
+// callers keeps what each caller has used. Callers who come when the table is full share
+// one entry, so that an attacker with many names costs no more memory.
 type callers struct {
 	opts     Options
 	seed     maphash.Seed

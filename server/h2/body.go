@@ -6,9 +6,6 @@ import (
 	"os"
 )
 
-// errEOF is io.EOF, as the end of a body.
-var errEOF = io.EOF
-
 // requestBody is a request's body. One goroutine may read while another writes
 // the response.
 type requestBody stream

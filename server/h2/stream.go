@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -75,7 +76,7 @@ func (c *conn) open(h *head) *stream {
 		recvWindow: c.cfg.streamWindow, sendWindow: c.initialWindow, bodyAt: c.lastRead}
 	st.readable.L, st.writable.L = &c.mu, &c.mu
 	if c.block.end {
-		st.remoteClosed, st.bodyErr = true, errEOF
+		st.remoteClosed, st.bodyErr = true, io.EOF
 	}
 	if d := c.cfg.requestTimeout; d > 0 {
 		st.readDeadline = c.lastRead.add(d)

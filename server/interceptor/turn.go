@@ -56,8 +56,8 @@ type Request struct {
 	io.ReadCloser
 	Reader Reader
 	turn   *turn // whose body it is; nil: nobody's
-	// arrived is that the body has been let in in which the calls are, and with it
-	// the first of them.
+	// arrived says that the document of which this is a call was let in; its first call
+	// was counted with it.
 	arrived bool
 }
 

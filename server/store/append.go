@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
+
+	"github.com/vitals-rpc/vitals/metric"
 )
 
 // Point is one sample on its way into the store.
@@ -35,7 +37,7 @@ type AppendResult struct {
 type Rejection struct {
 	// Index is the point's place in the batch.
 	Index int
-	// Reason is [ErrTooOld], [ErrConflict] or [ErrNotFinite], wrapped or bare.
+	// Reason is [ErrTooOld], [ErrConflict] or [metric.ErrNotFinite], wrapped or bare.
 	Reason error
 }
 
@@ -186,7 +188,7 @@ func (t *transaction) point(i int) error {
 	p := &t.points[i]
 	r := t.store.live(p.Ref)
 	if math.IsNaN(p.Value) || math.IsInf(p.Value, 0) {
-		t.reject(i, ErrNotFinite)
+		t.reject(i, metric.ErrNotFinite)
 		return nil
 	}
 	if r.epoch != t.epoch {

@@ -6,6 +6,8 @@ import (
 	"math"
 	"path/filepath"
 	"testing"
+
+	"github.com/vitals-rpc/vitals/metric"
 )
 
 func TestAppendDuplicates(t *testing.T) {
@@ -38,7 +40,7 @@ func TestAppendDuplicates(t *testing.T) {
 	f(0, 1, 0, 1, nil)         // old, in order
 	f(0, 9, 0, 0, ErrConflict) //
 	f(3_000, 5, 1, 0, nil)     // before what filled the gap
-	f(7_000, math.NaN(), 0, 0, ErrNotFinite)
+	f(7_000, math.NaN(), 0, 0, metric.ErrNotFinite)
 	f(26*hour, 1, 1, 0, nil)
 	f(1*hour, 1, 0, 0, ErrTooOld)
 	f(5_000, 3, 0, 1, nil) // stored, though too old by now

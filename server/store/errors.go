@@ -22,8 +22,6 @@ var (
 	ErrTooOld = errors.New("the sample is older than the out-of-order window")
 	// ErrConflict refuses a point because another value is stored for that time.
 	ErrConflict = errors.New("another value is stored for this series at this time")
-	// ErrNotFinite refuses a NaN or an infinite value.
-	ErrNotFinite = errors.New("the value is not a finite number")
 )
 
 // LockedError says that another process has the data folder open.

@@ -165,7 +165,7 @@ func (s *suite) keepsTheGood() {
 	s.append(2, 0, 0, at(0, 1), at(30*hour, 2))
 	r := s.append(2, 1, 4, at(0, 1), at(0, 5), at(hour, 1), at(29*hour, 3), at(31*hour, 4), at(32*hour, math.NaN()), at(33*hour, math.Inf(-1)))
 	for _, rejected := range r.Rejected {
-		want := map[int]error{1: store.ErrConflict, 2: store.ErrTooOld, 5: store.ErrNotFinite, 6: store.ErrNotFinite}[rejected.Index]
+		want := map[int]error{1: store.ErrConflict, 2: store.ErrTooOld, 5: metric.ErrNotFinite, 6: metric.ErrNotFinite}[rejected.Index]
 		if want == nil || !errors.Is(rejected.Reason, want) {
 			s.Errorf("point %d was refused: %v, want %v", rejected.Index, rejected.Reason, want)
 		}
