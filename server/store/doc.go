@@ -35,4 +35,11 @@
 // A full disk: the store refuses writes with [ErrFull] while there is still a
 // little room, so that no log is torn, goes on reading, and takes writes again
 // by itself when there is room.
+//
+// Damage to the disk: a write-ahead log loses what cannot be read of it, which is told
+// in the log and counted ([Stats].LogRepairs). Of a tier's file that is lost which is
+// damaged, a series or the whole; it is made again from raw as far as raw reaches.
+//
+// A clock that was ahead: what was stored then stays, and what is measured now is late
+// beside it. It is taken all the same, however far ahead the clock was.
 package store
