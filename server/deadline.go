@@ -66,7 +66,7 @@ type deadlineWriter struct {
 	control *http.ResponseController
 	timeout time.Duration
 	stalled *time.Timer // nil where there is conn
-	conn    *remoteEnd      // of HTTP/1.1
+	conn    *remoteEnd  // of HTTP/1.1
 	// Of who reads the request.
 	slowRead *time.Timer
 	timedOut atomic.Bool

@@ -41,5 +41,7 @@
 // damaged, a series or the whole; it is made again from raw as far as raw reaches.
 //
 // A clock that was ahead: what was stored then stays, and what is measured now is late
-// beside it. It is taken all the same, however far ahead the clock was.
+// beside it. It is taken all the same, however far ahead the clock was. A clock that
+// jumps ahead while the store is open is believed after an hour: until then nothing
+// expires, and the tiers are left as they are.
 package store

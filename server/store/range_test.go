@@ -95,7 +95,7 @@ func TestRangeIsWhatWasAppended(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer os.RemoveAll(dir)
-		o := Options{Dir: dir, MinFree: 1, SyncInterval: -1, Now: (&fakeClock{}).Now, OutOfOrderWindow: 10 * day}
+		o := Options{Dir: dir, MinFree: 1, SyncInterval: -1, Now: (&fakeClock{}).Now, OutOfOrderWindow: 10 * day, RawRetention: 1000 * day}
 		s, err := Open(context.Background(), o)
 		if err != nil {
 			t.Fatal(err)

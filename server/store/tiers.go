@@ -67,9 +67,15 @@ func (s *Store) keepTiers(ctx context.Context) {
 	ticker := time.NewTicker(keepInterval)
 	defer ticker.Stop()
 	var rest time.Time // after a failure, so that the log is not filled with it
+	var clock steady
 	for {
-		if !s.space.full.Load() && !s.raw.walFailed.Load() && time.Now().After(rest) {
-			now := s.clock()
+		now := s.clock()
+		believed, jumped := clock.look(now)
+		if jumped {
+			s.options.Logger.Warn("the clock has jumped ahead: nothing expires and nothing is written to the tiers until it has gone on so for an hour, or is set back",
+				"now", time.UnixMilli(now).UTC().Format(time.RFC3339))
+		}
+		if believed && !s.space.full.Load() && !s.raw.walFailed.Load() && time.Now().After(rest) {
 			closed := floor(now-s.options.RollUpDelay.Milliseconds(), s.options.RollUpInterval.Milliseconds())
 			if err := s.keep(ctx, closed, now-s.options.MendDelay.Milliseconds()); err != nil && ctx.Err() == nil {
 				s.options.Logger.Error("the minute and hour tiers could not be kept; queries read raw samples meanwhile", "error", err)
