@@ -102,7 +102,7 @@ func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) 
 	if who.HostId, err = hostID(c.spool.Dir); err != nil {
 		return err
 	}
-	cl, err := c.dial(who)
+	cl, err := c.dial(who, log)
 	if err != nil {
 		return err
 	}
