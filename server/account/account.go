@@ -77,9 +77,11 @@ type Store interface {
 	// AddToken keeps a new token and gives it its ID. Errors: [ErrNoUser], [ErrFull].
 	AddToken(context.Context, Token, Event) (Token, error)
 	// Enrol keeps an agent's new token in place of those that its host has under
-	// the same host id, and counts the use of the enrolment token. Errors:
-	// [ErrNoToken] when that one is gone, [ErrUsedUp], [ErrFull], *[DeniedError]
-	// when the host has a token with another host id.
+	// the same host id, and counts the use of the enrolment token: unless it takes
+	// the place of one by the same CreatedBy that was never used, whose secret did
+	// not reach the agent. Errors: [ErrNoToken] when the enrolment token is gone,
+	// [ErrUsedUp], [ErrFull], *[DeniedError] when the host has a token with another
+	// host id.
 	Enrol(ctx context.Context, enrolment int64, token Token, event Event) (Token, error)
 	// Rotate gives a token another hash. Errors: [ErrNoToken].
 	Rotate(context.Context, int64, Hash, Event) error

@@ -82,6 +82,40 @@ func TestExpiryAndLastUse(t *testing.T) {
 	}
 }
 
+// An agent whose answer was lost asks again for nothing; whoever would take the
+// place of one that is at work, with its host id, needs a use of the fleet's token.
+func TestEnrolmentAgain(t *testing.T) {
+	d := open(t, t.TempDir(), &clock{at: time.Now()})
+	defer d.Close()
+	fleet, _, err := d.CreateToken(t.Context(), owner, account.NewToken{Name: "fleet", Kind: account.EnrolmentToken, MaxUses: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := d.Authenticate(fleet.Reveal(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enrol := func() (account.Secret, error) {
+		secret, _, err := d.Enrol(t.Context(), account.Caller{Identity: id}, "web-1", "id-1")
+		return secret, err
+	}
+	var own account.Secret
+	for range 3 {
+		if own, err = enrol(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.Authenticate(own.Reveal(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enrol(); !errors.Is(err, account.ErrUsedUp) {
+		t.Errorf("in place of one that is at work: %v", err)
+	}
+	if _, err := d.Authenticate(own.Reveal(), nil); err != nil {
+		t.Errorf("the one that is at work: %v", err)
+	}
+}
+
 func TestSessionsAreBounded(t *testing.T) {
 	d := open(t, t.TempDir(), &clock{at: time.Now()})
 	defer d.Close()

@@ -19,7 +19,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T) func() account.Store) {
 	for name, test := range map[string]func(*testing.T, func() account.Store){
 		"users": users, "last admin": lastAdmin, "tokens": tokens, "enrolment": enrolment,
-		"events": events, "nothing half": nothingHalf, "version": version,
+		"enrolment again": enrolmentAgain, "events": events, "nothing half": nothingHalf, "version": version,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -163,6 +163,49 @@ func enrolment(t *testing.T, open func() account.Store) {
 	fleet.Uses = 3
 	if diff := cmp.Diff([]account.Token{fleet, second}, load(t, s).Tokens); diff != "" {
 		t.Errorf("the first, %d, is not replaced: %s", first.ID, diff)
+	}
+}
+
+// enrolmentAgain: the answer to an enrolment that was lost costs no second use.
+func enrolmentAgain(t *testing.T, open func() account.Store) {
+	ctx, s := t.Context(), open()
+	defer s.Close()
+	fleet := newToken(account.EnrolmentToken, 0, "", "")
+	fleet.Uses, fleet.MaxUses = 0, 2
+	fleet, err := s.AddToken(ctx, fleet, event("1"))
+	must(t, err)
+	uses := func(want int) {
+		t.Helper()
+		for _, token := range load(t, s).Tokens {
+			if token.ID == fleet.ID && token.Uses != want {
+				t.Errorf("used %d times, want %d", token.Uses, want)
+			}
+		}
+	}
+	enrol := func(host, by string) (account.Token, error) {
+		token := newToken(account.AgentToken, 0, host, "id of "+host)
+		token.LastUsed, token.CreatedBy = time.Time{}, by
+		return s.Enrol(ctx, fleet.ID, token, event("2"))
+	}
+	for range 5 {
+		_, err = enrol("web-1", "fleet")
+		must(t, err)
+	}
+	uses(1)
+	_, err = enrol("web-1", "another fleet") // another token's uses are its own
+	must(t, err)
+	uses(2)
+	_, err = enrol("web-2", "fleet")
+	is(t, err, account.ErrUsedUp)
+	last, err := enrol("web-1", "another fleet") // costs nothing, and there is nothing left
+	must(t, err)
+	must(t, s.Touch(ctx, map[int64]time.Time{last.ID: now()}))
+	_, err = enrol("web-1", "another fleet") // whoever knows the host id
+	is(t, err, account.ErrUsedUp)
+	uses(2)
+	tokens := load(t, s).Tokens
+	if len(tokens) != 2 || tokens[1].Hash != last.Hash {
+		t.Errorf("%+v", tokens)
 	}
 }
 
