@@ -70,8 +70,12 @@ type Store interface {
 	Version(context.Context) (int64, error)
 	// AddUser keeps a new user and gives it its ID. Errors: [ErrExists], [ErrFull].
 	AddUser(context.Context, User, Event) (User, error)
-	// UpdateUser changes a user. Errors: [ErrNoUser], [ErrLastAdmin].
-	UpdateUser(context.Context, User, Event) error
+	// SetRole changes the role of a user and nothing else. Errors: [ErrNoUser],
+	// [ErrLastAdmin].
+	SetRole(ctx context.Context, user int32, role Role, event Event) error
+	// SetPassword changes the password's hash of a user and nothing else. Errors:
+	// [ErrNoUser].
+	SetPassword(ctx context.Context, user int32, hash string, event Event) error
 	// DeleteUser removes a user and its tokens. Errors: [ErrNoUser], [ErrLastAdmin].
 	DeleteUser(context.Context, int32, Event) error
 	// AddToken keeps a new token and gives it its ID. Errors: [ErrNoUser], [ErrFull].

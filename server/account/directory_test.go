@@ -140,6 +140,47 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 }
 
+// meanwhile is a store in which something else is done just before a password is
+// set, when its user has long been read.
+type meanwhile struct {
+	account.Store
+	do func()
+}
+
+func (m *meanwhile) SetPassword(ctx context.Context, user int32, hash string, event account.Event) error {
+	m.do()
+	return m.Store.SetPassword(ctx, user, hash, event)
+}
+
+func TestDemotedWhileThePasswordIsSet(t *testing.T) {
+	s, err := sqlite.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	between := &meanwhile{Store: s}
+	d, err := account.NewDirectory(t.Context(), account.Options{Store: between})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, name := range []string{"root", "alice"} {
+		if _, err := d.CreateUser(t.Context(), owner, account.NewUser{Name: name, Role: account.Admin}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	between.do = func() {
+		if _, err := d.SetRole(t.Context(), owner, "alice", account.Viewer); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := d.SetPassword(t.Context(), owner, "alice", "correct horse", ""); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := d.UserNamed("alice"); err != nil || u.Role != account.Viewer || u.Password == "" {
+		t.Errorf("%+v, %v", u, err)
+	}
+}
+
 // Changes by many at once: each holds when its call returns.
 func TestChangesHoldAtOnce(t *testing.T) {
 	d := open(t, t.TempDir(), &clock{at: time.Now()})

@@ -99,7 +99,7 @@ func (d *Directory) SetRole(ctx context.Context, by Caller, name string, role Ro
 	}
 	event := d.event(by, "user.role", u.Name, string(u.Role)+" to "+string(role))
 	u.Role = role
-	return u, d.did(ctx, event, d.opts.Store.UpdateUser(ctx, u, event))
+	return u, d.did(ctx, event, d.opts.Store.SetRole(ctx, u.ID, role, event))
 }
 
 // SetPassword changes a user's password and ends its sessions; an empty name is
@@ -128,9 +128,8 @@ func (d *Directory) SetPassword(ctx context.Context, by Caller, name, password, 
 			return ErrCredentials
 		}
 	}
-	u.Password = hashPassword(password)
 	event := d.event(by, "user.password", u.Name, "")
-	if err := d.did(ctx, event, d.opts.Store.UpdateUser(ctx, u, event)); err != nil {
+	if err := d.did(ctx, event, d.opts.Store.SetPassword(ctx, u.ID, hashPassword(password), event)); err != nil {
 		return err
 	}
 	return d.endSessions(ctx, by, u, 0)
