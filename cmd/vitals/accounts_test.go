@@ -141,3 +141,24 @@ func TestFirstAdmin(t *testing.T) {
 		t.Error("it is printed twice")
 	}
 }
+
+// The host's id is written as its token is, which is bound to it: whole, and nothing
+// of an earlier try is left.
+func TestHostID(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"host-id", "host-id.tmp"} { // of a crash or a full disk
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id, err := hostID(dir)
+	if err != nil || id == "" {
+		t.Fatalf("%q, %v", id, err)
+	}
+	if again, err := hostID(dir); again != id || err != nil {
+		t.Errorf("%q, then %q, %v", id, again, err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("%v, %v", files, err)
+	}
+}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/vitals-rpc/vitals/client"
 	"github.com/vitals-rpc/vitals/client/balance"
+	"github.com/vitals-rpc/vitals/durable"
 )
 
 // tokenConfig holds the flags by which every command that calls a server says who
@@ -167,21 +168,10 @@ func keepLogin(servers []string, token string) error {
 }
 
 // writeSecretFile replaces a file by one that its owner alone can read, and
-// that is whole after a crash too.
-func writeSecretFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("keeping a secret: %w", err)
+// that is there after a crash too.
+func writeSecretFile(path string, data []byte) error {
+	if err := durable.WriteFile(path, data, 0o600); err != nil {
+		return fmt.Errorf("keeping a secret in %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("keeping a secret in %s: %w", path, err)
-			_ = os.Remove(f.Name()) // it may be gone already
-		}
-	}()
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/tsdb/fileutil"
+
+	"github.com/vitals-rpc/vitals/durable"
 )
 
 const watchInterval = 200 * time.Millisecond
@@ -122,15 +124,7 @@ func syncNewest(dir string, synced map[string]string) error {
 	}
 	if synced[dir] != path {
 		synced[dir] = path
-		return syncDir(dir)
+		return durable.SyncDir(dir)
 	}
 	return nil
-}
-
-func syncDir(path string) error {
-	dir, err := fileutil.OpenDir(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
