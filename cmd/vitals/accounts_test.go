@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	authv1 "github.com/vitals-rpc/vitals/gen/vitals/auth/v1"
 )
 
 // The way of an admin: made on the server's machine, who then signs in from
@@ -140,6 +142,23 @@ func TestFirstAdmin(t *testing.T) {
 	if strings.Contains(p.text(), token+token) {
 		t.Error("it is printed twice")
 	}
+}
+
+func TestRoleNames(t *testing.T) {
+	for _, name := range roleNames() {
+		if role, err := parseRole(name); err != nil || role == authv1.Role_ROLE_UNSPECIFIED || roleName(role) != name {
+			t.Errorf("%s: %v, %v", name, role, err)
+		}
+	}
+	f := func(role authv1.Role, want string) {
+		t.Helper()
+		if got := roleName(role); got != want {
+			t.Errorf("%v: %q, want %q", role, got, want)
+		}
+	}
+	f(authv1.Role_ROLE_ANYONE, "anyone")
+	f(authv1.Role_ROLE_SIGNED_IN, "signed-in")
+	f(99, "99")
 }
 
 // The host's id is written as its token is, which is bound to it: whole, and nothing
