@@ -31,11 +31,12 @@ const http3Linger = 250 * time.Millisecond
 // overHTTP3 serves HTTP/3 with the server's one handler.
 type overHTTP3 struct {
 	server *http3.Server
-	active atomic.Int64 // requests that run
+	active atomic.Int64  // requests that run
+	ended  chan struct{} // closed when shutdown is over
 }
 
 func (s *Server) overHTTP3(config *tls.Config) *overHTTP3 {
-	h := &overHTTP3{}
+	h := &overHTTP3{ended: make(chan struct{})}
 	h.server = &http3.Server{
 		TLSConfig: config,
 		QUICConfig: &quic.Config{
@@ -65,8 +66,8 @@ const crowded = 500
 // errTooMany refuses a connection.
 var errTooMany = errors.New("too many connections")
 
-// serve answers on one port until the server is shut down.
-func (h *overHTTP3) serve(l *listen.Listener) error {
+// serve answers on one port until the server is shut down, and then closes it.
+func (h *overHTTP3) serve(l *listen.Listener) (err error) {
 	transport := &quic.Transport{
 		Conn:                l.QUIC,
 		VerifySourceAddress: func(net.Addr) bool { return l.Connections.Open() >= crowded },
@@ -79,6 +80,7 @@ func (h *overHTTP3) serve(l *listen.Listener) error {
 			return ctx, nil
 		},
 	}
+	defer func() { err = errors.Join(err, transport.Close(), l.QUIC.Close()) }()
 	listener, err := transport.ListenEarly(http3.ConfigureTLSConfig(h.server.TLSConfig), h.server.QUICConfig.Clone())
 	if err == nil {
 		err = h.server.ServeListener(listener)
@@ -87,12 +89,14 @@ func (h *overHTTP3) serve(l *listen.Listener) error {
 	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving HTTP/3 on %s: %w", l.QUIC.LocalAddr(), err)
 	}
+	<-h.ended
 	return nil
 }
 
 // shutdown tells callers to go, waits for the requests that run, and then closes
-// the connections, for callers with nothing to ask keep theirs.
+// the connections, for callers with nothing to ask keep theirs. Call it once.
 func (h *overHTTP3) shutdown(ctx context.Context) error {
+	defer close(h.ended)
 	patience, stopWaiting := context.WithCancel(ctx)
 	defer stopWaiting()
 	go func() {

@@ -201,10 +201,10 @@ type Server struct {
 // [Server.Run]; close it in the end.
 func New(ctx context.Context, opts Options) (*Server, error) {
 	opts, err := opts.withDefaults()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = checkOrigins(opts.AllowedOrigins)
 	}
-	if err := checkOrigins(opts.AllowedOrigins); err != nil { // before anything is opened
+	if err != nil { // before anything is opened
 		return nil, errors.Join(err, opts.closeAccounts())
 	}
 	s := &Server{
@@ -383,11 +383,6 @@ func (s *Server) Run(ctx context.Context, listeners ...*listen.Listener) error {
 	group.Go(func() error {
 		<-ctx.Done()
 		s.drain(srv, h3)
-		for _, l := range listeners {
-			if l.QUIC != nil {
-				_ = l.QUIC.Close() // all that came by it is over
-			}
-		}
 		return nil
 	})
 	return group.Wait()

@@ -24,12 +24,3 @@ func isLocked(err error) bool { return errors.Is(err, syscall.EWOULDBLOCK) }
 func isNoSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
-
-// syncDir makes the names of new files durable.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}

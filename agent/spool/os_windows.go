@@ -21,6 +21,3 @@ func isLocked(err error) bool { return errors.Is(err, windows.ERROR_LOCK_VIOLATI
 func isNoSpace(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }
-
-// syncDir does nothing: Windows keeps the names of files with their data.
-func syncDir(string) error { return nil }

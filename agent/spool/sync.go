@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"github.com/vitals-rpc/vitals/durable"
 )
 
 // syncLoop forces what was appended to the disk, SyncInterval after the first
@@ -42,7 +44,7 @@ func (s *Spool) sync() error {
 		s.endSync(seg, err == nil)
 	}
 	if dir {
-		if err := syncDir(s.opts.Dir); err != nil {
+		if err := durable.SyncDir(s.opts.Dir); err != nil {
 			errs = append(errs, err)
 			s.mu.Lock()
 			s.dirDirty = true

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	usersv1 "github.com/vitals-rpc/vitals/gen/users/v1"
 	"github.com/vitals-rpc/vitals/gen/users/v1/usersv1connect"
 	authv1 "github.com/vitals-rpc/vitals/gen/vitals/auth/v1"
+	"github.com/vitals-rpc/vitals/server/access"
 	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/account/sqlite"
 	"github.com/vitals-rpc/vitals/server/rpc"
@@ -109,12 +111,15 @@ func parseRole(name string) (authv1.Role, error) {
 	if err != nil {
 		return 0, usageError{err}
 	}
-	return authv1.Role(authv1.Role_value["ROLE_"+strings.ToUpper(string(role))]), nil
+	return access.ToProto(role), nil
 }
 
-// roleName is a role as people write it.
+// roleName is a role as people write it, and that of a newer server as it came.
 func roleName(role authv1.Role) string {
-	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(role.String(), "ROLE_")), "_", "-")
+	if known, ok := access.FromProto(role); ok {
+		return cmp.Or(string(known), "anyone")
+	}
+	return role.String()
 }
 
 // kindName is a kind of token as people write it.

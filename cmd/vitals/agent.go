@@ -21,6 +21,7 @@ import (
 	"github.com/vitals-rpc/vitals/agent/collect"
 	"github.com/vitals-rpc/vitals/agent/spool"
 	"github.com/vitals-rpc/vitals/client"
+	"github.com/vitals-rpc/vitals/durable"
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/metric"
 )
@@ -102,7 +103,7 @@ func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) 
 	if who.HostId, err = hostID(c.spool.Dir); err != nil {
 		return err
 	}
-	cl, err := c.dial(who)
+	cl, err := c.dial(who, log)
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,8 @@ func platform(ctx context.Context) string {
 }
 
 // hostID is the id in the folder, made on the first run. It tells two machines
-// under one name apart, also those that were cloned before their first run.
+// under one name apart, also those that were cloned before their first run. It
+// outlives a crash, for the token that the host enrols with is bound to it.
 func hostID(dir string) (string, error) {
 	path := filepath.Join(dir, "host-id")
 	data, err := os.ReadFile(path) //nolint:gosec // the operator names the folder
@@ -168,7 +170,7 @@ func hostID(dir string) (string, error) {
 		return "", fmt.Errorf("reading the host's id: %w", err)
 	}
 	id := rand.Text()
-	if err := os.WriteFile(path, []byte(id+"\n"), 0o600); err != nil {
+	if err := durable.WriteFile(path, []byte(id+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("keeping the host's id: %w", err)
 	}
 	return id, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,7 @@ import (
 const agentTokenName = "agent-token"
 
 // dial makes the client by which the agent reports.
-func (c *agentConfig) dial(who *monitoringv1.Reporter) (*client.Client, error) {
+func (c *agentConfig) dial(who *monitoringv1.Reporter, log *slog.Logger) (*client.Client, error) {
 	protocol, err := client.ParseProtocol(c.protocol)
 	if err != nil {
 		return nil, usageError{err}
@@ -31,7 +32,7 @@ func (c *agentConfig) dial(who *monitoringv1.Reporter) (*client.Client, error) {
 	if !c.credentials.given() {
 		return c.servers.dial(options...)
 	}
-	token, err := c.token(who, options)
+	token, err := c.token(who, options, log)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func (c *agentConfig) dial(who *monitoringv1.Reporter) (*client.Client, error) {
 }
 
 // token is what the agent calls with.
-func (c *agentConfig) token(who *monitoringv1.Reporter, options []client.Option) (*agent.Token, error) {
+func (c *agentConfig) token(who *monitoringv1.Reporter, options []client.Option, log *slog.Logger) (*agent.Token, error) {
 	given, err := c.credentials.find(c.servers.servers)
 	if err != nil {
 		return nil, usageError{err}
@@ -49,7 +50,7 @@ func (c *agentConfig) token(who *monitoringv1.Reporter, options []client.Option)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the agent's token: %w", err)
 	}
-	return &agent.Token{
+	return agent.NewToken(agent.TokenOptions{
 		Given: given,
 		Kept:  strings.TrimSpace(string(kept)),
 		Keep:  func(token string) error { return writeSecretFile(path, []byte(token+"\n")) },
@@ -65,5 +66,6 @@ func (c *agentConfig) token(who *monitoringv1.Reporter, options []client.Option)
 			}
 			return res.GetSecret(), err
 		},
-	}, nil
+		Logger: log,
+	}), nil
 }

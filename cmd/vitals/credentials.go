@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/vitals-rpc/vitals/client"
+	"github.com/vitals-rpc/vitals/client/balance"
+	"github.com/vitals-rpc/vitals/durable"
 )
 
 // tokenConfig holds the flags by which every command that calls a server says who
@@ -60,29 +63,52 @@ func (c *tokenConfig) options(servers []string, options ...client.Option) ([]cli
 
 // inClear reports whether a token would go over a network as it is.
 func inClear(servers []string) bool {
-	for _, server := range servers {
-		u, err := url.Parse(serverKey([]string{server}))
-		if err != nil || u.Scheme == "https" || strings.HasSuffix(u.Scheme, "+https") {
-			continue
+	return slices.ContainsFunc(servers, func(server string) bool {
+		source, err := balance.ParseTarget(server, nil)
+		if err != nil {
+			return false // nothing will go there
 		}
-		host := u.Hostname()
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return true
+		switch s := source.(type) {
+		case balance.Fixed:
+			return leavesInClear(s[0].URL)
+		case *balance.DNS:
+			return leavesInClear(s.URL)
+		case *balance.SRV:
+			return s.Scheme != "https"
 		}
-	}
-	return false
+		return false // a unix socket
+	})
 }
 
-// serverKey is the URL of the first server, always written the same.
+// leavesInClear reports whether what is sent to u leaves this machine as it is.
+func leavesInClear(u *url.URL) bool {
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme != "https" && !strings.EqualFold(u.Hostname(), "localhost") && (err != nil || !ip.IsLoopback())
+}
+
+// serverKey is the first server, always written the same: its scheme and host in
+// small letters, for these are the same in any, and a path as it is.
 func serverKey(servers []string) string {
 	if len(servers) == 0 {
 		return ""
 	}
-	server := servers[0]
-	if !strings.Contains(server, "://") {
-		server = "http://" + server
+	source, err := balance.ParseTarget(servers[0], nil)
+	if err != nil {
+		return servers[0] // dialling it says what is wrong
 	}
-	return strings.ToLower(strings.TrimRight(server, "/"))
+	switch s := source.(type) {
+	case balance.Fixed:
+		s[0].URL.Host = strings.ToLower(s[0].URL.Host)
+	case *balance.DNS:
+		s.URL.Host = strings.ToLower(s.URL.Host)
+	case *balance.SRV:
+		s.Name = strings.ToLower(s.Name)
+	case balance.Unix:
+		if path, err := filepath.Abs(string(s)); err == nil {
+			source = balance.Unix(path)
+		}
+	}
+	return source.Base().String()
 }
 
 // loginsFile is where 'vitals login' keeps tokens: JSON, from a server's URL to
@@ -142,21 +168,10 @@ func keepLogin(servers []string, token string) error {
 }
 
 // writeSecretFile replaces a file by one that its owner alone can read, and
-// that is whole after a crash too.
-func writeSecretFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("keeping a secret: %w", err)
+// that is there after a crash too.
+func writeSecretFile(path string, data []byte) error {
+	if err := durable.WriteFile(path, data, 0o600); err != nil {
+		return fmt.Errorf("keeping a secret in %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("keeping a secret in %s: %w", path, err)
-			_ = os.Remove(f.Name()) // it may be gone already
-		}
-	}()
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/vitals-rpc/vitals/server/account"
 	"github.com/vitals-rpc/vitals/server/admission"
 	"github.com/vitals-rpc/vitals/server/ingest"
+	"github.com/vitals-rpc/vitals/server/listen"
 	"github.com/vitals-rpc/vitals/server/loglimit"
 	"github.com/vitals-rpc/vitals/server/rpc"
 	"github.com/vitals-rpc/vitals/web"
@@ -120,12 +121,14 @@ func runServe(ctx context.Context, c serveConfig, stdout, stderr io.Writer) erro
 	if err != nil {
 		return errors.Join(err, c.options.Accounts.Close())
 	}
+	defer listen.CloseAll(door.listeners) // those that nothing came to be served on
 	c.options.TrustedProxies = c.listen.proxies
 	c.options.AllowedHosts = append(c.options.AllowedHosts, door.names()...)
 	debug, err := c.access.debug(ctx)
 	if err != nil {
 		return errors.Join(err, c.options.Accounts.Close())
 	}
+	defer listen.CloseAll(debug)
 	srv, err := server.New(ctx, c.options)
 	if errors.Is(err, server.ErrNotOrigin) {
 		return usageError{err}

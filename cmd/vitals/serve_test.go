@@ -2,10 +2,14 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,6 +61,21 @@ func TestServeRefusals(t *testing.T) {
 	vitals(t, append([]string{"serve"}, serveFlags(t, "--listen", "nonsense")...)...).want(t, 1, "", "host:port")
 	vitals(t, append([]string{"serve"}, serveFlags(t, "stray")...)...).want(t, 2, "", "stray")
 	vitals(t, "health", "--server", pages[0]) // the first goes on
+}
+
+// TestServeThatFailsLeavesNoSocket: whatever is wrong after the ports are bound.
+func TestServeThatFailsLeavesNoSocket(t *testing.T) {
+	f := func(code int, stderr string, more ...string) {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), "v.sock")
+		vitals(t, append([]string{"serve", "--listen", "unix:" + path}, serveFlags(t, more...)...)...).want(t, code, "", stderr)
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%q: the socket: %v", more, err)
+		}
+	}
+	f(2, "loopback only", "--debug-listen", "0.0.0.0:0")
+	f(2, "origin", "--allow-origin", "nonsense")
+	f(2, "tag", "--tag", "nonsense")
 }
 
 // hold begins a call and does not end it, so that a drain has to wait for it.

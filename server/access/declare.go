@@ -139,12 +139,6 @@ func unserved(table, required map[string]account.Role, services map[protoreflect
 	return problems
 }
 
-// Role returns what a procedure asks for; ok is false when there is none.
-func (g *Guard) Role(procedure string) (role account.Role, ok bool) {
-	role, ok = g.required[procedure]
-	return role, ok
-}
-
 // MayCallAny reports whether a caller may call some procedure of a service.
 func (g *Guard) MayCallAny(id account.Identity, service string) bool {
 	for procedure, role := range g.required {

@@ -70,16 +70,22 @@ type Store interface {
 	Version(context.Context) (int64, error)
 	// AddUser keeps a new user and gives it its ID. Errors: [ErrExists], [ErrFull].
 	AddUser(context.Context, User, Event) (User, error)
-	// UpdateUser changes a user. Errors: [ErrNoUser], [ErrLastAdmin].
-	UpdateUser(context.Context, User, Event) error
+	// SetRole changes the role of a user and nothing else. Errors: [ErrNoUser],
+	// [ErrLastAdmin].
+	SetRole(ctx context.Context, user int32, role Role, event Event) error
+	// SetPassword changes the password's hash of a user and nothing else. Errors:
+	// [ErrNoUser].
+	SetPassword(ctx context.Context, user int32, hash string, event Event) error
 	// DeleteUser removes a user and its tokens. Errors: [ErrNoUser], [ErrLastAdmin].
 	DeleteUser(context.Context, int32, Event) error
 	// AddToken keeps a new token and gives it its ID. Errors: [ErrNoUser], [ErrFull].
 	AddToken(context.Context, Token, Event) (Token, error)
 	// Enrol keeps an agent's new token in place of those that its host has under
-	// the same host id, and counts the use of the enrolment token. Errors:
-	// [ErrNoToken] when that one is gone, [ErrUsedUp], [ErrFull], *[DeniedError]
-	// when the host has a token with another host id.
+	// the same host id, and counts the use of the enrolment token: unless it takes
+	// the place of one by the same CreatedBy that was never used, whose secret did
+	// not reach the agent. Errors: [ErrNoToken] when the enrolment token is gone,
+	// [ErrUsedUp], [ErrFull], *[DeniedError] when the host has a token with another
+	// host id.
 	Enrol(ctx context.Context, enrolment int64, token Token, event Event) (Token, error)
 	// Rotate gives a token another hash. Errors: [ErrNoToken].
 	Rotate(context.Context, int64, Hash, Event) error

@@ -1,8 +1,10 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
+	"errors"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -119,28 +121,14 @@ func asUser(id Identity, t Token, u User) (Identity, error) {
 // Errors: [ErrCredentials], [ErrBusy], [ErrUnavailable], *admission.RefusedError
 // for who has failed too often.
 func (d *Directory) SignIn(ctx context.Context, name, password string, peer string) (Secret, Token, error) {
-	// By address and name, so that who guesses one person's password keeps
-	// nobody else out, not even behind the same proxy.
-	who := hostOf(peer) + " " + name
-	if err := d.failures.Check(who); err != nil {
-		return Secret{}, Token{}, err
-	}
-	u, ok := d.current.Load().user(name)
-	phc := u.Password
-	if !ok || phc == "" {
-		phc = nobody // takes as long as a wrong password
-	}
-	right, err := d.matches(ctx, password, phc)
-	if err != nil {
+	u, _ := d.current.Load().user(name)
+	if err := d.prove(ctx, guesser(peer, name), password, u.Password); err != nil {
+		if errors.Is(err, ErrCredentials) {
+			d.opts.Logger.WarnContext(ctx, "a sign-in failed", "user", printable(name), "peer", peer)
+		}
 		return Secret{}, Token{}, err
 	}
 	by := Caller{Identity: Identity{Name: u.Name, User: u.ID}, Peer: peer}
-	if !right || !ok || u.Password == "" {
-		d.failures.Failed(who)
-		d.opts.Logger.WarnContext(ctx, "a sign-in failed", "user", printable(name), "peer", peer)
-		return Secret{}, Token{}, ErrCredentials
-	}
-	d.failures.Succeeded(who)
 	if err := d.endSessions(ctx, by, u, maxSessions-1); err != nil {
 		return Secret{}, Token{}, err
 	}
@@ -150,7 +138,39 @@ func (d *Directory) SignIn(ctx context.Context, name, password string, peer stri
 	})
 }
 
-// RefusedSignIns returns how many were refused because too many had failed before.
+// prove checks a password against its hash, empty where there is none. The try
+// counts before it is looked at, which takes long: many at once are no way round
+// the wait after failures.
+//
+// Errors: [ErrCredentials], [ErrBusy], *admission.RefusedError.
+func (d *Directory) prove(ctx context.Context, who, password, phc string) error {
+	if err := d.failures.Try(who); err != nil {
+		return err
+	}
+	right, err := d.matches(ctx, password, cmp.Or(phc, nobody)) // which takes as long as a wrong one
+	switch {
+	case err != nil:
+		d.failures.TakeBack(who)
+		return err
+	case !right:
+		return ErrCredentials
+	}
+	d.failures.Succeeded(who)
+	return nil
+}
+
+// guesser is whose failures are counted together: by address and name, so that who
+// guesses one person's password keeps nobody else out, not even behind the same
+// proxy. All that can be nobody's name is one.
+func guesser(peer, name string) string {
+	if checkName(name) != nil {
+		name = ""
+	}
+	return hostOf(peer) + " " + strings.ToLower(name)
+}
+
+// RefusedSignIns returns how many passwords were refused because too many had been
+// wrong before.
 func (d *Directory) RefusedSignIns() int64 { return d.failures.Refused() }
 
 // hostOf is an address without its port.
@@ -181,22 +201,42 @@ func (d *Directory) SignInWithToken(ctx context.Context, text, peer string) (Sec
 // nobody is the hash of a password that nobody knows.
 var nobody = hashPassword(NewSecret(UserToken).text)
 
-// matches checks a password, a few at a time.
+// matches checks a password in its turn.
 //
 // Errors: [ErrBusy].
-func (d *Directory) matches(ctx context.Context, password, phc string) (bool, error) {
+func (d *Directory) matches(ctx context.Context, password, phc string) (right bool, err error) {
 	if len(password) > mostPassword {
 		return false, nil
 	}
+	err = d.inTurn(ctx, func() { right = matches(password, phc) })
+	return right, err
+}
+
+// hash hashes a new password in its turn.
+//
+// Errors: *[InvalidError], [ErrBusy].
+func (d *Directory) hash(ctx context.Context, password string) (phc string, err error) {
+	if err := checkPassword(password); err != nil {
+		return "", err
+	}
+	err = d.inTurn(ctx, func() { phc = hashPassword(password) })
+	return phc, err
+}
+
+// inTurn calls f, which hashes, when one of the slots for it is free.
+//
+// Errors: [ErrBusy].
+func (d *Directory) inTurn(ctx context.Context, f func()) error {
 	wait, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	select {
 	case d.hashing <- struct{}{}:
 	case <-wait.Done():
-		return false, ErrBusy
+		return ErrBusy
 	}
 	defer func() { <-d.hashing }()
-	return matches(password, phc), nil
+	f()
+	return nil
 }
 
 // endSessions ends a user's oldest sessions but for so many.

@@ -48,7 +48,7 @@ type Directory struct {
 	opts     Options
 	current  atomic.Pointer[view]
 	hashing  chan struct{}      // slots for passwords
-	failures admission.Failures // of sign-ins
+	failures admission.Failures // to show a password
 
 	changes atomic.Int64 // made by this process so far
 	load    sync.Mutex

@@ -17,8 +17,8 @@ var (
 	ErrLastAdmin = errors.New("this is the last admin; make another one first")
 	// ErrCredentials: a name and password that do not belong together.
 	ErrCredentials = errors.New("the name or the password is wrong")
-	// ErrBusy: too many passwords are being checked.
-	ErrBusy = errors.New("too many sign in at this moment; try again in a few seconds")
+	// ErrBusy: too many passwords are being checked or set.
+	ErrBusy = errors.New("too many sign in or set a password at this moment; try again in a few seconds")
 	// ErrUsedUp: an enrolment token has been used as often as it may.
 	ErrUsedUp = errors.New("the enrolment token has been used as often as it may; ask for another one")
 	// ErrFull: a limit on the number of accounts or tokens.

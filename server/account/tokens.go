@@ -144,7 +144,9 @@ func (t Token) describe() string {
 }
 
 // Enrol gives an agent a token of its own, in place of the one that the same
-// machine has.
+// machine has. It is a use of the enrolment token, but for an agent that never
+// came with the token in place: the answer was lost, and asking again is free. One
+// that did come may be at work; to take its place, even with its host id, is not.
 //
 // Errors: *[InvalidError], *[DeniedError], [ErrUsedUp], [ErrFull], [ErrUnavailable].
 func (d *Directory) Enrol(ctx context.Context, by Caller, hostname, hostID string) (Secret, Token, error) {
@@ -157,6 +159,9 @@ func (d *Directory) Enrol(ctx context.Context, by Caller, hostname, hostID strin
 	if by.Kind != EnrolmentToken {
 		return Secret{}, Token{}, deniedf("agents enrol with an enrolment token: 'vitals token create --enrol NAME' makes one")
 	}
+	if err := d.noteUses(ctx, hostname); err != nil {
+		return Secret{}, Token{}, err
+	}
 	secret := NewSecret(AgentToken)
 	t := Token{
 		Kind: AgentToken, Name: "enrolled", Hash: secret.Hash(), Role: Agent, Hostname: hostname, HostID: hostID,
@@ -168,6 +173,21 @@ func (d *Directory) Enrol(ctx context.Context, by Caller, hostname, hostID strin
 		return Secret{}, Token{}, err
 	}
 	return secret, t, nil
+}
+
+// noteUses has the store know which tokens of a host were used.
+func (d *Directory) noteUses(ctx context.Context, hostname string) error {
+	used := map[int64]time.Time{}
+	for _, t := range d.tokens(func(t Token) bool { return t.Hostname == hostname && !t.LastUsed.IsZero() }) {
+		used[t.ID] = t.LastUsed
+	}
+	if len(used) == 0 {
+		return nil
+	}
+	if err := d.opts.Store.Touch(ctx, used); err != nil {
+		return d.storeError(err)
+	}
+	return nil
 }
 
 // HostTaken is the refusal to enrol a host whose name is another machine's.

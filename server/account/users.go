@@ -39,7 +39,7 @@ type NewUser struct {
 
 // CreateUser adds a user.
 //
-// Errors: *[InvalidError], [ErrExists], [ErrFull], [ErrUnavailable].
+// Errors: *[InvalidError], [ErrExists], [ErrFull], [ErrBusy], [ErrUnavailable].
 func (d *Directory) CreateUser(ctx context.Context, by Caller, in NewUser) (User, error) {
 	if err := cmp.Or(checkName(in.Name), checkEmail(in.Email)); err != nil {
 		return User{}, err
@@ -49,10 +49,10 @@ func (d *Directory) CreateUser(ctx context.Context, by Caller, in NewUser) (User
 	}
 	u := User{Name: in.Name, Email: in.Email, Role: in.Role, Created: d.opts.Now()}
 	if in.Password != "" {
-		if err := checkPassword(in.Password); err != nil {
+		var err error
+		if u.Password, err = d.hash(ctx, in.Password); err != nil {
 			return User{}, err
 		}
-		u.Password = hashPassword(in.Password)
 	}
 	event := d.event(by, "user.create", u.Name, "role "+string(u.Role))
 	u, err := d.opts.Store.AddUser(ctx, u, event)
@@ -99,14 +99,15 @@ func (d *Directory) SetRole(ctx context.Context, by Caller, name string, role Ro
 	}
 	event := d.event(by, "user.role", u.Name, string(u.Role)+" to "+string(role))
 	u.Role = role
-	return u, d.did(ctx, event, d.opts.Store.UpdateUser(ctx, u, event))
+	return u, d.did(ctx, event, d.opts.Store.SetRole(ctx, u.ID, role, event))
 }
 
 // SetPassword changes a user's password and ends its sessions; an empty name is
-// the caller's own. Who is no admin has to know the old one.
+// the caller's own. Who is no admin has to know the old one, and to guess it is as
+// slow as by [Directory.SignIn].
 //
 // Errors: *[InvalidError], *[DeniedError], [ErrCredentials], [ErrBusy],
-// [ErrNoUser], [ErrUnavailable].
+// [ErrNoUser], [ErrUnavailable], *admission.RefusedError.
 func (d *Directory) SetPassword(ctx context.Context, by Caller, name, password, old string) error {
 	u, err := d.User(by.User)
 	if name != "" {
@@ -122,15 +123,16 @@ func (d *Directory) SetPassword(ctx context.Context, by Caller, name, password, 
 		return err
 	}
 	if by.Role != Admin {
-		if right, err := d.matches(ctx, old, cmp.Or(u.Password, nobody)); err != nil {
+		if err := d.prove(ctx, guesser(by.Peer, u.Name), old, u.Password); err != nil {
 			return err
-		} else if !right {
-			return ErrCredentials
 		}
 	}
-	u.Password = hashPassword(password)
+	hash, err := d.hash(ctx, password)
+	if err != nil {
+		return err
+	}
 	event := d.event(by, "user.password", u.Name, "")
-	if err := d.did(ctx, event, d.opts.Store.UpdateUser(ctx, u, event)); err != nil {
+	if err := d.did(ctx, event, d.opts.Store.SetPassword(ctx, u.ID, hash, event)); err != nil {
 		return err
 	}
 	return d.endSessions(ctx, by, u, 0)

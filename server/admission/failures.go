@@ -18,7 +18,9 @@ const (
 
 // Failures slows down those who guess: after five failed logins in a row the next
 // try has to wait a second, and twice as long after each further one, up to a
-// minute. The zero value is ready to use, by many goroutines.
+// minute. A try counts as failed from its beginning, so that of many at once no
+// more are let through than of as many one after the other. The zero value is
+// ready to use, by many goroutines.
 type Failures struct {
 	mu    sync.Mutex
 	by    map[string]*failing
@@ -33,10 +35,12 @@ type failing struct {
 	until time.Time
 }
 
-// Check returns a *[RefusedError] while this caller has to wait before it may try
-// again.
-func (f *Failures) Check(name string) error {
-	wait := f.wait(name, time.Now())
+// Try notes a try, as one that fails; Succeeded or TakeBack end it otherwise.
+//
+// Errors: *[RefusedError] while this caller has to wait before it may try again.
+// Such a try does not count.
+func (f *Failures) Try(name string) error {
+	wait := f.try(name, time.Now())
 	if wait <= 0 {
 		return nil
 	}
@@ -47,22 +51,14 @@ func (f *Failures) Check(name string) error {
 // Refused returns how many tries were refused.
 func (f *Failures) Refused() int64 { return f.refused.Load() }
 
-func (f *Failures) wait(name string, now time.Time) time.Duration {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if c := f.by[name]; c != nil {
-		return max(0, c.until.Sub(now))
-	}
-	return 0
-}
-
-// Failed notes a failed try.
-func (f *Failures) Failed(name string) { f.failed(name, time.Now()) }
-
-func (f *Failures) failed(name string, now time.Time) {
+// try returns how long the caller has to wait, or 0 for a try that is noted.
+func (f *Failures) try(name string, now time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.by[name]
+	if c != nil && now.Before(c.until) {
+		return c.until.Sub(now)
+	}
 	if c == nil || now.Sub(c.last) > 2*longestPause {
 		if f.by == nil {
 			f.by = map[string]*failing{}
@@ -76,6 +72,7 @@ func (f *Failures) failed(name string, now time.Time) {
 	if over := c.count - freeFailures; over >= 0 {
 		c.until = now.Add(min(longestPause, firstPause<<min(over, 10)))
 	}
+	return 0
 }
 
 // makeRoom forgets who has been quiet, or, where all are at it, whoever comes to
@@ -96,6 +93,21 @@ func (f *Failures) makeRoom(now time.Time) {
 		if len(f.by) < mostFailing {
 			return
 		}
+		delete(f.by, name)
+	}
+}
+
+// TakeBack undoes a try that came to nothing, such as one that was given up before
+// the password was looked at.
+func (f *Failures) TakeBack(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.by[name]
+	if c == nil {
+		return
+	}
+	c.until = time.Time{}
+	if c.count--; c.count == 0 {
 		delete(f.by, name)
 	}
 }

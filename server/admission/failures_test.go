@@ -9,40 +9,44 @@ import (
 func TestFailures(t *testing.T) {
 	var f Failures
 	now := time.Now()
-	want := func(name string, wait time.Duration) {
+	try := func(name string, wait time.Duration) {
 		t.Helper()
-		if got := f.wait(name, now); got != wait {
+		if got := f.try(name, now); got != wait {
 			t.Errorf("%s waits %s, want %s", name, got, wait)
 		}
 	}
-	for range freeFailures - 1 {
-		f.failed("a", now)
+	for range freeFailures {
+		try("a", 0)
 	}
-	want("a", 0)
 	for _, wait := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
-		f.failed("a", now)
-		want("a", wait*time.Second)
-		want("b", 0)
+		try("a", wait*time.Second)
+		try("b", 0)
+		f.Succeeded("b")
+		now = now.Add(wait*time.Second - time.Millisecond)
+		try("a", time.Millisecond)
+		now = now.Add(time.Millisecond)
+		try("a", 0) // it goes on where it was
 	}
-	now = now.Add(59 * time.Second)
-	want("a", time.Second)
-	now = now.Add(time.Second)
-	want("a", 0)
-	f.failed("a", now)
-	want("a", longestPause) // it goes on where it was
+	try("a", longestPause)
 	f.Succeeded("a")
-	want("a", 0)
-	f.failed("a", now)
-	want("a", 0)
+	try("a", 0)
 
 	for range freeFailures {
-		f.failed("b", now)
+		try("b", 0)
 	}
+	try("b", firstPause)
+	f.TakeBack("b")
+	try("b", 0)
+	try("b", firstPause)
 	now = now.Add(2*longestPause + time.Second)
-	f.failed("b", now)
-	want("b", 0) // long ago is forgotten
+	try("b", 0) // long ago is forgotten
+	f.TakeBack("b")
+	f.TakeBack("b")
+	if f.by["b"] != nil {
+		t.Error("who never failed is remembered")
+	}
 	for i := range 2 * mostFailing {
-		f.failed(strconv.Itoa(i), now)
+		f.try(strconv.Itoa(i), now)
 	}
 	if len(f.by) > mostFailing {
 		t.Errorf("%d callers are remembered", len(f.by))

@@ -19,6 +19,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/vitals-rpc/vitals/durable"
 )
 
 // selfSignedLife is how long a certificate of the server's own making is good.
@@ -68,7 +70,10 @@ func makeSelfSigned(path string, names []string) error {
 	var text bytes.Buffer
 	_ = pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: der}) // a buffer takes all
 	_ = pem.Encode(&text, &pem.Block{Type: "PRIVATE KEY", Bytes: secret})
-	if err := keep(path, text.Bytes()); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("keeping the self-signed certificate: %w", err)
+	}
+	if err := durable.WriteFile(path, text.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("keeping the self-signed certificate: %w", err)
 	}
 	return nil
@@ -112,34 +117,4 @@ func alternatives(names []string) (dns []string, ips []net.IP) {
 		}
 	}
 	return dns, ips
-}
-
-// keep writes the file so that after a crash it is there whole or not at all.
-func keep(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	_ = d.Sync() // not every system can
-	return d.Close()
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/vitals-rpc/vitals/durable"
 	"github.com/vitals-rpc/vitals/metric"
 )
 
@@ -103,48 +103,14 @@ func (r *Registry) save() error {
 	if !dirty {
 		return nil
 	}
-	err := writeDurably(r.path, f)
+	data, err := json.MarshalIndent(f, "", "  ")
+	if err == nil {
+		err = durable.WriteFile(r.path, data, 0o600)
+	}
 	if err != nil {
 		r.mu.Lock()
 		r.dirty = true
 		r.mu.Unlock()
 	}
 	return err
-}
-
-// writeDurably replaces the file so that a crash at any time leaves either the
-// old or the new one.
-func writeDurably(path string, content any) error {
-	data, err := json.MarshalIndent(content, "", "  ")
-	if err != nil {
-		return err
-	}
-	// One name for all, so that what a kill leaves behind is used again.
-	tmp, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp.Name()))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a rename last through a power cut. Systems that cannot fsync a
-// folder keep it by other means.
-func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the operator's data folder
-	if err != nil {
-		return err
-	}
-	_ = d.Sync()
-	return d.Close()
 }

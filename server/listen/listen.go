@@ -79,7 +79,7 @@ type Listener struct {
 func Open(ctx context.Context, opts Options) (listeners []*Listener, err error) {
 	defer func() {
 		if err != nil {
-			closeAll(listeners)
+			CloseAll(listeners)
 			listeners = nil
 		}
 	}()
@@ -98,6 +98,17 @@ func Open(ctx context.Context, opts Options) (listeners []*Listener, err error) 
 		}
 	}
 	return opts.addInherited(ctx, listeners)
+}
+
+// CloseAll closes listeners that nobody serves on, their QUIC too. Unix sockets are
+// gone from the disk then. It does nothing to those that are closed already.
+func CloseAll(listeners []*Listener) {
+	for _, l := range listeners {
+		_ = l.Close() // nothing was served on it
+		if l.QUIC != nil {
+			_ = l.QUIC.Close()
+		}
+	}
 }
 
 // plainScheme before an address leaves TLS out there.
@@ -121,7 +132,7 @@ func (o *Options) open(ctx context.Context, address string) ([]*Listener, error)
 	}
 	listeners, err := o.bindAll(ctx, host, port, plain)
 	for tries := 1; port == "0" && errors.Is(err, syscall.EADDRINUSE) && tries < freePortTries; tries++ {
-		closeAll(listeners)
+		CloseAll(listeners)
 		listeners, err = o.bindAll(ctx, host, port, plain)
 	}
 	if err != nil {

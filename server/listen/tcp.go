@@ -13,15 +13,6 @@ import (
 // was found is taken in another family or over UDP.
 const freePortTries = 10
 
-func closeAll(listeners []*Listener) {
-	for _, l := range listeners {
-		_ = l.Close() // nothing was served on it
-		if l.QUIC != nil {
-			_ = l.QUIC.Close()
-		}
-	}
-}
-
 func (o *Options) bindAll(ctx context.Context, host, port string, plain bool) ([]*Listener, error) {
 	bound, err := bind(ctx, host, port)
 	listeners := make([]*Listener, 0, len(bound))

@@ -11,6 +11,8 @@ import (
 
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/tsdb/fileutil"
+
+	"github.com/vitals-rpc/vitals/durable"
 )
 
 const watchInterval = 200 * time.Millisecond
@@ -160,15 +162,7 @@ func syncNewest(dir string, synced map[string]string) error {
 	}
 	if synced[dir] != path {
 		synced[dir] = path
-		return syncDir(dir)
+		return durable.SyncDir(dir)
 	}
 	return nil
-}
-
-func syncDir(path string) error {
-	dir, err := fileutil.OpenDir(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

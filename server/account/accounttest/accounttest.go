@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,8 +19,8 @@ import (
 // called with the same t; the suite closes what it opens.
 func Run(t *testing.T, open func(t *testing.T) func() account.Store) {
 	for name, test := range map[string]func(*testing.T, func() account.Store){
-		"users": users, "last admin": lastAdmin, "tokens": tokens, "enrolment": enrolment,
-		"events": events, "nothing half": nothingHalf, "version": version,
+		"users": users, "changes at once": changesAtOnce, "last admin": lastAdmin, "tokens": tokens, "enrolment": enrolment,
+		"enrolment again": enrolmentAgain, "events": events, "nothing half": nothingHalf, "version": version,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -77,9 +78,11 @@ func users(t *testing.T, open func() account.Store) {
 	}
 	_, err = s.AddUser(ctx, account.User{Name: "aLICE", Role: account.Viewer}, event("3"))
 	is(t, err, account.ErrExists)
-	bob.Email, bob.Role, bob.Password = "b@c", account.Operator, "$i"
-	must(t, s.UpdateUser(ctx, bob, event("4")))
-	is(t, s.UpdateUser(ctx, account.User{ID: 99, Role: account.Viewer}, event("5")), account.ErrNoUser)
+	bob.Role, bob.Password = account.Operator, "$i"
+	must(t, s.SetRole(ctx, bob.ID, bob.Role, event("4")))
+	must(t, s.SetPassword(ctx, bob.ID, bob.Password, event("4")))
+	is(t, s.SetRole(ctx, 99, account.Viewer, event("5")), account.ErrNoUser)
+	is(t, s.SetPassword(ctx, 99, "$i", event("5")), account.ErrNoUser)
 	s = again(t, s, open)
 	if diff := cmp.Diff([]account.User{alice, bob}, load(t, s).Users); diff != "" {
 		t.Error(diff)
@@ -94,17 +97,44 @@ func users(t *testing.T, open func() account.Store) {
 	must(t, s.Close())
 }
 
+// changesAtOnce: of two changes of one user, neither undoes the other, nor by two
+// processes.
+func changesAtOnce(t *testing.T, open func() account.Store) {
+	ctx, s, other := t.Context(), open(), open()
+	defer s.Close()
+	defer other.Close()
+	u, err := s.AddUser(ctx, account.User{Name: "u", Email: "u@v", Role: account.Viewer, Created: now()}, event("1"))
+	must(t, err)
+	for i, role := range []account.Role{account.Operator, account.Viewer, account.Operator, account.Viewer} {
+		u.Role, u.Password = role, fmt.Sprint("$", i)
+		var both sync.WaitGroup
+		both.Go(func() {
+			if err := s.SetRole(ctx, u.ID, u.Role, event("2")); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			if err := other.SetPassword(ctx, u.ID, u.Password, event("3")); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+		if diff := cmp.Diff([]account.User{u}, load(t, s).Users); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
 func lastAdmin(t *testing.T, open func() account.Store) {
 	ctx, s := t.Context(), open()
 	defer s.Close()
 	a, err := s.AddUser(ctx, account.User{Name: "a", Role: account.Admin}, event("1"))
 	must(t, err)
 	is(t, s.DeleteUser(ctx, a.ID, event("2")), account.ErrLastAdmin)
-	a.Role = account.Operator
-	is(t, s.UpdateUser(ctx, a, event("3")), account.ErrLastAdmin)
+	is(t, s.SetRole(ctx, a.ID, account.Operator, event("3")), account.ErrLastAdmin)
 	b, err := s.AddUser(ctx, account.User{Name: "b", Role: account.Admin}, event("4"))
 	must(t, err)
-	must(t, s.UpdateUser(ctx, a, event("5")))
+	must(t, s.SetRole(ctx, a.ID, account.Operator, event("5")))
 	is(t, s.DeleteUser(ctx, b.ID, event("6")), account.ErrLastAdmin)
 }
 
@@ -163,6 +193,49 @@ func enrolment(t *testing.T, open func() account.Store) {
 	fleet.Uses = 3
 	if diff := cmp.Diff([]account.Token{fleet, second}, load(t, s).Tokens); diff != "" {
 		t.Errorf("the first, %d, is not replaced: %s", first.ID, diff)
+	}
+}
+
+// enrolmentAgain: the answer to an enrolment that was lost costs no second use.
+func enrolmentAgain(t *testing.T, open func() account.Store) {
+	ctx, s := t.Context(), open()
+	defer s.Close()
+	fleet := newToken(account.EnrolmentToken, 0, "", "")
+	fleet.Uses, fleet.MaxUses = 0, 2
+	fleet, err := s.AddToken(ctx, fleet, event("1"))
+	must(t, err)
+	uses := func(want int) {
+		t.Helper()
+		for _, token := range load(t, s).Tokens {
+			if token.ID == fleet.ID && token.Uses != want {
+				t.Errorf("used %d times, want %d", token.Uses, want)
+			}
+		}
+	}
+	enrol := func(host, by string) (account.Token, error) {
+		token := newToken(account.AgentToken, 0, host, "id of "+host)
+		token.LastUsed, token.CreatedBy = time.Time{}, by
+		return s.Enrol(ctx, fleet.ID, token, event("2"))
+	}
+	for range 5 {
+		_, err = enrol("web-1", "fleet")
+		must(t, err)
+	}
+	uses(1)
+	_, err = enrol("web-1", "another fleet") // another token's uses are its own
+	must(t, err)
+	uses(2)
+	_, err = enrol("web-2", "fleet")
+	is(t, err, account.ErrUsedUp)
+	last, err := enrol("web-1", "another fleet") // costs nothing, and there is nothing left
+	must(t, err)
+	must(t, s.Touch(ctx, map[int64]time.Time{last.ID: now()}))
+	_, err = enrol("web-1", "another fleet") // whoever knows the host id
+	is(t, err, account.ErrUsedUp)
+	uses(2)
+	tokens := load(t, s).Tokens
+	if len(tokens) != 2 || tokens[1].Hash != last.Hash {
+		t.Errorf("%+v", tokens)
 	}
 }
 

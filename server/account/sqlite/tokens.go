@@ -70,7 +70,7 @@ func addToken(ctx context.Context, tx *sql.Tx, t *account.Token) error {
 // Enrol implements account.Store.
 func (s *Store) Enrol(ctx context.Context, enrolment int64, t account.Token, event account.Event) (account.Token, error) {
 	err := s.change(ctx, event, func(tx *sql.Tx) error {
-		if err := countUse(ctx, tx, enrolment); err != nil {
+		if err := countUse(ctx, tx, enrolment, t); err != nil {
 			return err
 		}
 		var other int
@@ -90,15 +90,20 @@ func (s *Store) Enrol(ctx context.Context, enrolment int64, t account.Token, eve
 	return t, err
 }
 
-// countUse takes one of an enrolment token's uses.
-func countUse(ctx context.Context, tx *sql.Tx, id int64) error {
-	var uses, most int
-	err := tx.QueryRowContext(ctx, "SELECT uses, max_uses FROM tokens WHERE id = ?", id).Scan(&uses, &most)
+// countUse takes one of an enrolment token's uses for an agent's, unless it was
+// taken for one that the agent never came with.
+func countUse(ctx context.Context, tx *sql.Tx, id int64, agents account.Token) error {
+	var uses, most, unused int
+	err := tx.QueryRowContext(ctx, `SELECT uses, max_uses, (SELECT count(*) FROM tokens
+		WHERE kind = ? AND hostname = ? AND host_id = ? AND created_by = ? AND last_used = 0) FROM tokens WHERE id = ?`,
+		account.AgentToken, agents.Hostname, agents.HostID, agents.CreatedBy, id).Scan(&uses, &most, &unused)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return account.ErrNoToken
 	case err != nil:
 		return err
+	case unused > 0:
+		return nil
 	case most > 0 && uses >= most:
 		return account.ErrUsedUp
 	}

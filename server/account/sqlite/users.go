@@ -73,13 +73,21 @@ func room(ctx context.Context, tx *sql.Tx, count string, limit int) error {
 	return nil
 }
 
-// UpdateUser implements account.Store.
-func (s *Store) UpdateUser(ctx context.Context, u account.User, event account.Event) error {
+// SetRole implements account.Store.
+func (s *Store) SetRole(ctx context.Context, id int32, role account.Role, event account.Event) error {
 	return s.change(ctx, event, func(tx *sql.Tx) error {
 		return keepAdmin(ctx, tx, func() error {
-			res, err := tx.ExecContext(ctx, "UPDATE users SET email = ?, role = ?, password = ? WHERE id = ?", u.Email, u.Role, u.Password, u.ID)
+			res, err := tx.ExecContext(ctx, "UPDATE users SET role = ? WHERE id = ?", role, id)
 			return one(res, err, account.ErrNoUser)
 		})
+	})
+}
+
+// SetPassword implements account.Store.
+func (s *Store) SetPassword(ctx context.Context, id int32, hash string, event account.Event) error {
+	return s.change(ctx, event, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "UPDATE users SET password = ? WHERE id = ?", hash, id)
+		return one(res, err, account.ErrNoUser)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/vitals-rpc/vitals/durable"
 	"github.com/vitals-rpc/vitals/metric"
 )
 
@@ -238,7 +239,8 @@ func (c *Catalog) Retain(live map[ID]struct{}) (forgotten int, err error) {
 	return forgotten, nil
 }
 
-// rewrite puts a new file in the place of the old.
+// rewrite puts a new file in the place of the old, and keeps it open to append to,
+// which is why it is not durable.WriteFile's.
 func (c *Catalog) rewrite(buf []byte) error {
 	file, err := os.OpenFile(c.path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
@@ -253,7 +255,7 @@ func (c *Catalog) rewrite(buf []byte) error {
 	if err := os.Rename(file.Name(), c.path); err != nil {
 		return errors.Join(err, file.Close(), os.Remove(file.Name()))
 	}
-	err = errors.Join(c.file.Close(), syncDir(filepath.Dir(c.path)))
+	err = errors.Join(c.file.Close(), durable.SyncDir(filepath.Dir(c.path)))
 	c.file, c.size, c.new = file, int64(len(buf)), nil
 	return err
 }

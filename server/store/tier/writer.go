@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/prometheus/prometheus/tsdb/fileutil"
+	"github.com/vitals-rpc/vitals/durable"
 )
 
 // Writer writes the buckets of a stretch of time. Until Finish nothing of it is
@@ -96,7 +96,7 @@ func (w *Writer) finish(replaced []*segment) error {
 	if err := os.Rename(w.file.Name(), path); err != nil {
 		return errors.Join(err, os.Remove(w.file.Name()))
 	}
-	if err := syncDir(w.tier.dir); err != nil {
+	if err := durable.SyncDir(w.tier.dir); err != nil {
 		return err
 	}
 	s, err := openSegment(path, w.name, w.tier.resolution)
@@ -128,12 +128,4 @@ func (w *Writer) index() {
 // Abort gives up what was added.
 func (w *Writer) Abort() error {
 	return errors.Join(w.file.Close(), os.Remove(w.file.Name()))
-}
-
-func syncDir(path string) error {
-	dir, err := fileutil.OpenDir(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
