@@ -166,7 +166,8 @@ type AccountServiceClient interface {
 	// SignIn gives a user a session's token for the password.
 	//
 	// Errors: UNAUTHENTICATED when there is no such user or the password is wrong;
-	// RESOURCE_EXHAUSTED while too many sign in at once.
+	// RESOURCE_EXHAUSTED while too many sign in at once, or after too many wrong
+	// passwords from this address for this name.
 	SignIn(context.Context, *v1.SignInRequest) (*v1.SignInResponse, error)
 	// SignOut ends the session that the caller came with.
 	//
@@ -182,7 +183,8 @@ type AccountServiceClient interface {
 	Enrol(context.Context, *v1.EnrolRequest) (*v1.EnrolResponse, error)
 	// CreateUser adds a user.
 	//
-	// Errors: ALREADY_EXISTS when there is a user of that name.
+	// Errors: ALREADY_EXISTS when there is a user of that name; RESOURCE_EXHAUSTED
+	// while too many passwords are hashed at once.
 	CreateUser(context.Context, *v1.CreateUserRequest) (*v1.CreateUserResponse, error)
 	// ListUsers returns every user, in the order in which they were made.
 	ListUsers(context.Context, *v1.ListUsersRequest) (*v1.ListUsersResponse, error)
@@ -190,6 +192,9 @@ type AccountServiceClient interface {
 	SetRole(context.Context, *v1.SetRoleRequest) (*v1.SetRoleResponse, error)
 	// SetPassword sets a user's password and ends its sessions. Only admins may
 	// name another user, and only they may leave out the old password.
+	//
+	// Errors: UNAUTHENTICATED when the old password is wrong; RESOURCE_EXHAUSTED as
+	// with SignIn.
 	SetPassword(context.Context, *v1.SetPasswordRequest) (*v1.SetPasswordResponse, error)
 	// DeleteUser removes a user and its tokens.
 	DeleteUser(context.Context, *v1.DeleteUserRequest) (*v1.DeleteUserResponse, error)
@@ -224,7 +229,8 @@ type AccountServiceHandler interface {
 	// SignIn gives a user a session's token for the password.
 	//
 	// Errors: UNAUTHENTICATED when there is no such user or the password is wrong;
-	// RESOURCE_EXHAUSTED while too many sign in at once.
+	// RESOURCE_EXHAUSTED while too many sign in at once, or after too many wrong
+	// passwords from this address for this name.
 	SignIn(context.Context, *v1.SignInRequest) (*v1.SignInResponse, error)
 	// SignOut ends the session that the caller came with.
 	//
@@ -240,7 +246,8 @@ type AccountServiceHandler interface {
 	Enrol(context.Context, *v1.EnrolRequest) (*v1.EnrolResponse, error)
 	// CreateUser adds a user.
 	//
-	// Errors: ALREADY_EXISTS when there is a user of that name.
+	// Errors: ALREADY_EXISTS when there is a user of that name; RESOURCE_EXHAUSTED
+	// while too many passwords are hashed at once.
 	CreateUser(context.Context, *v1.CreateUserRequest) (*v1.CreateUserResponse, error)
 	// ListUsers returns every user, in the order in which they were made.
 	ListUsers(context.Context, *v1.ListUsersRequest) (*v1.ListUsersResponse, error)
@@ -248,6 +255,9 @@ type AccountServiceHandler interface {
 	SetRole(context.Context, *v1.SetRoleRequest) (*v1.SetRoleResponse, error)
 	// SetPassword sets a user's password and ends its sessions. Only admins may
 	// name another user, and only they may leave out the old password.
+	//
+	// Errors: UNAUTHENTICATED when the old password is wrong; RESOURCE_EXHAUSTED as
+	// with SignIn.
 	SetPassword(context.Context, *v1.SetPasswordRequest) (*v1.SetPasswordResponse, error)
 	// DeleteUser removes a user and its tokens.
 	DeleteUser(context.Context, *v1.DeleteUserRequest) (*v1.DeleteUserResponse, error)

@@ -1031,7 +1031,8 @@ export const AccountService: GenService<{
    * SignIn gives a user a session's token for the password.
    *
    * Errors: UNAUTHENTICATED when there is no such user or the password is wrong;
-   * RESOURCE_EXHAUSTED while too many sign in at once.
+   * RESOURCE_EXHAUSTED while too many sign in at once, or after too many wrong
+   * passwords from this address for this name.
    *
    * @generated from rpc users.v1.AccountService.SignIn
    */
@@ -1071,7 +1072,8 @@ export const AccountService: GenService<{
   /**
    * CreateUser adds a user.
    *
-   * Errors: ALREADY_EXISTS when there is a user of that name.
+   * Errors: ALREADY_EXISTS when there is a user of that name; RESOURCE_EXHAUSTED
+   * while too many passwords are hashed at once.
    *
    * @generated from rpc users.v1.AccountService.CreateUser
    */
@@ -1103,6 +1105,9 @@ export const AccountService: GenService<{
   /**
    * SetPassword sets a user's password and ends its sessions. Only admins may
    * name another user, and only they may leave out the old password.
+   *
+   * Errors: UNAUTHENTICATED when the old password is wrong; RESOURCE_EXHAUSTED as
+   * with SignIn.
    *
    * @generated from rpc users.v1.AccountService.SetPassword
    */
