@@ -67,11 +67,11 @@ func TestAttacks(t *testing.T) {
 		return err == nil
 	})
 	zeros := packedZeros(t)
+	alone := behave(t, srv, func() { time.Sleep(attackTime) })
 	for i, attack := range attacks {
 		t.Run(attack.name, func(t *testing.T) {
 			attackers := newAttackers(t, attackConfig{Attack: i, Addr: srv.addr, Zeros: zeros})
-			alone := behave(t, srv, func() { time.Sleep(attackTime / 2) })
-			before := alone.peak
+			before := memoryOf(t, srv)
 			during := behave(t, srv, attackers.run)
 			t.Logf("%s; p99 %8s alone, %8s during; memory %4d MiB before, %4d MiB at most during", attackers.hits(),
 				alone.p99.Round(10*time.Microsecond), during.p99.Round(10*time.Microsecond), before>>20, during.peak>>20)
