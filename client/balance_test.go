@@ -26,7 +26,7 @@ import (
 
 // quick makes what takes seconds by default take less.
 var quick = client.WithHealthCheck(client.HealthCheck{
-	Interval: 100 * time.Millisecond, Timeout: time.Second, MinBackoff: 50 * time.Millisecond, MaxBackoff: 200 * time.Millisecond,
+	Interval: 100 * time.Millisecond, Timeout: 3 * time.Second, MinBackoff: 50 * time.Millisecond, MaxBackoff: 200 * time.Millisecond,
 })
 
 const anyPort = "127.0.0.1:0"
@@ -176,7 +176,7 @@ func TestLeastLoadedKeepsOffTheSlow(t *testing.T) {
 	gates, targets := newGates(t, 3)
 	c := dialMany(t, targets, client.WithPolicy(balance.LeastLoaded))
 	ask(t, c, 30, 1)
-	gates[1].Slow(300 * time.Millisecond)
+	gates[1].Slow(time.Second)
 	got := since(gates, func() { ask(t, c, 150, 3) })
 	if got[1] > 25 || got[0] < 30 || got[2] < 30 {
 		t.Errorf("%v calls, the one in the middle being slow", got)

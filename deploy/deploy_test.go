@@ -88,9 +88,13 @@ func TestFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	program := filepath.Join(t.TempDir(), "vitals")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../cmd/vitals").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	help := ""
 	for _, command := range []string{"serve", "agent"} {
-		out, err := exec.CommandContext(t.Context(), "go", "run", "../cmd/vitals", command, "--help").CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), program, command, "--help").CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}

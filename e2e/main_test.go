@@ -36,9 +36,9 @@ func TestMain(m *testing.M) {
 		}
 	}
 	flag.Parse()
-	if runtime.GOMAXPROCS(0) < 3 {
+	if runtime.GOMAXPROCS(0) < 6 {
 		// The tests wait more than they compute.
-		_ = flag.Set("test.parallel", "3") // the testing package has that flag
+		_ = flag.Set("test.parallel", "6") // the testing package has that flag
 	}
 	dir, err := os.MkdirTemp("", "vitals-e2e-")
 	if err == nil {

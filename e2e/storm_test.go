@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -23,14 +24,13 @@ import (
 	"github.com/vitals-rpc/vitals/server/servertest"
 )
 
-// Of the storm: how many callers, and for how long.
-const (
-	stormCallers = 200
-	stormTime    = time.Minute
-)
+const stormCallers = 200
 
-// TestStorm lets 200 callers of all protocols loose on one port for a minute: no
-// call may fail, no answer be wrong, and nothing be left when they are gone.
+var stormTime = flag.Duration("storm", 15*time.Second, "how long the storm lasts")
+
+// TestStorm lets 200 callers of all protocols loose on one port for a while: no call
+// may fail, no answer be wrong, and nothing be left when they are gone. `-args -storm
+// 1m` has it last longer.
 func TestStorm(t *testing.T) {
 	srv := startServer(t)
 	eventually(t, "the server has measured its host", func() bool {
@@ -38,9 +38,9 @@ func TestStorm(t *testing.T) {
 		return err == nil
 	})
 	before := settled(t, srv)
-	length := stormTime
+	length := *stormTime
 	if testing.Short() {
-		length /= 10
+		length /= 5
 	}
 	s := &storm{srv: srv, calls: map[string]*atomic.Int64{}}
 	s.run(t, length)

@@ -1,19 +1,38 @@
 package interop_test
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
+
+// installed is grpcurl, once, among what this user's programs keep: Go does not link
+// it again where it is up to date.
+var installed = sync.OnceValues(func() (path string, err error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4")
+	cmd.Env = append(os.Environ(), "GOBIN="+filepath.Join(cache, "vitals-interop"), "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return filepath.Join(cache, "vitals-interop", "grpcurl"), nil
+})
 
 // buildGRPCurl builds grpcurl from the module cache or the module proxy; it is no
 // dependency of this module.
 func buildGRPCurl(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	t.Setenv("GOBIN", dir)
-	t.Setenv("GOFLAGS", "")
-	mustRun(t, dir, "go", "install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4")
-	return filepath.Join(dir, "grpcurl")
+	path, err := installed()
+	if err != nil {
+		t.Fatalf("installing grpcurl: %v", err)
+	}
+	return path
 }
 
 func TestGRPCurl(t *testing.T) {

@@ -31,8 +31,8 @@ import (
 // beat the server's heartbeat, which is to the one as 15 seconds are to the other at
 // the worst.
 const (
-	cutAfter = 3 * time.Second
-	beat     = 500 * time.Millisecond
+	cutAfter = 6 * time.Second
+	beat     = time.Second
 )
 
 // proxied is a proxy with two servers behind it.

@@ -162,6 +162,7 @@ func TestConnectionsByProxy(t *testing.T) {
 
 // Who never ends its TLS handshake is cut, and counts meanwhile.
 func TestHandshakeThatStalls(t *testing.T) {
+	t.Parallel()
 	ca := servertest.NewAuthority(t)
 	srv := servertest.NewServerOn(t, server.Options{ReadHeaderTimeout: 2 * time.Second},
 		listen.Options{TLS: ca.TLS(certificate.Options{}), MaxConnectionsPerAddress: 2})

@@ -78,7 +78,10 @@ func TestHundredMegabytes(t *testing.T) {
 func TestDecompressionBomb(t *testing.T) {
 	srv := servertest.NewSeeded(t, server.Options{})
 	var bomb bytes.Buffer
-	packer := gzip.NewWriter(&bomb)
+	packer, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.Copy(packer, endless(20<<20)); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +130,7 @@ func TestSlowReaderIsCut(t *testing.T) {
 	srv := servertest.NewSeeded(t, server.Options{SendTimeout: sendTimeout})
 	peer := newRawPeer(t, srv, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 	peer.request(1, streamMetrics, "application/grpc", "\x00\x00\x00\x00\x00")
-	servertest.Eventually(t, "the stream is open", func() bool { return gauge(t, srv, "grpc_streams_open") == 1 })
+	servertest.Eventually(t, "the stream has been opened", func() bool { return gauge(t, srv, "grpc_streams_opened_total") == 1 })
 	c := srv.Client(servertest.Connections()[4]).Monitoring()
 	for range 20 {
 		if _, err := c.GetMetric(t.Context(), &monitoringpb.MetricRequest{}); err != nil {
@@ -179,7 +182,7 @@ func TestSlowReaderOfLargeAnswerIsCut(t *testing.T) {
 }
 
 func TestStreamAgeOverEachConnection(t *testing.T) {
-	srv := servertest.NewSeeded(t, server.Options{MaxStreamAge: 300 * time.Millisecond})
+	srv := servertest.NewSeeded(t, server.Options{MaxStreamAge: time.Second})
 	servertest.EachConnection(t, func(t *testing.T, conn servertest.Connection) {
 		wantError(t, openStream(t.Context(), t, srv, conn)(), connect.CodeUnavailable, "greatest age", "open it again")
 	})

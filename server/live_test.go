@@ -124,10 +124,11 @@ func TestSubscribeGoesOn(t *testing.T) {
 // TestSubscribeInterval holds a paced stream to the newest value: what came in
 // between is left out, and not counted as lost.
 func TestSubscribeInterval(t *testing.T) {
+	t.Parallel()
 	srv := servertest.NewSeeded(t, server.Options{})
 	next := subscribe(t, srv.Client(servertest.Connection{}), &monitoringv1.SubscribeRequest{
 		Selectors: []*monitoringv1.Selector{{MetricTypes: []string{metric.CPU}}},
-		Interval:  durationpb.New(300 * time.Millisecond),
+		Interval:  durationpb.New(time.Second),
 	})
 	v := newViewer()
 	v.take(t, next())
@@ -238,9 +239,8 @@ func TestLiveStreamEndsWithTheServer(t *testing.T) {
 // TestHeartbeat: a stream on which nothing comes says that it is there, so that
 // both sides notice a dead peer.
 func TestHeartbeat(t *testing.T) {
-	t.Parallel()
-	srv := servertest.NewServer(t, server.Options{})
-	ctx, cancel := context.WithTimeout(t.Context(), 2*servertest.Patience)
+	srv := servertest.NewServer(t, server.Options{Heartbeat: 200 * time.Millisecond})
+	ctx, cancel := context.WithTimeout(t.Context(), servertest.Patience)
 	defer cancel()
 	stream, err := srv.Client(servertest.Connection{}).Live().Subscribe(ctx, &monitoringv1.SubscribeRequest{})
 	if err != nil {

@@ -82,8 +82,9 @@ func TestMetrics(t *testing.T) {
 
 // What protects the server is seen at /metrics.
 func TestMetricsOfLimits(t *testing.T) {
+	t.Parallel()
 	srv := servertest.NewSeeded(t, server.Options{
-		MaxStreams: 1, MaxStreamAge: 500 * time.Millisecond, ReadTimeout: 300 * time.Millisecond, SendTimeout: sendTimeout,
+		MaxStreams: 1, MaxStreamAge: 3 * time.Second, ReadTimeout: 300 * time.Millisecond, SendTimeout: sendTimeout,
 	})
 	conn := servertest.Connections()[0]
 	f := func(name string, want float64) {

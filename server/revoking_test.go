@@ -118,6 +118,7 @@ func TestRevokedByAnotherProcess(t *testing.T) {
 }
 
 func TestOtherWaysToLoseAStream(t *testing.T) {
+	t.Parallel()
 	srv := servertest.NewSeeded(t, server.Options{})
 	accounts := srv.Accounts()
 	p := populate(t, accounts)
@@ -134,6 +135,6 @@ func TestOtherWaysToLoseAStream(t *testing.T) {
 		return err
 	})
 	f("operator", "", func() error { return accounts.DeleteUser(t.Context(), owner, "operator") })
-	p.give(t, accounts, "short", account.NewToken{Name: "short", User: "viewer", Lifetime: 1500 * time.Millisecond})
+	p.give(t, accounts, "short", account.NewToken{Name: "short", User: "viewer", Lifetime: 5 * time.Second})
 	f("short", "expired", func() error { return nil })
 }

@@ -25,6 +25,7 @@ import (
 // TestStalledBodies has many callers whose requests never end: they take no place
 // at work, others are served, and after a while they are sent away.
 func TestStalledBodies(t *testing.T) {
+	t.Parallel()
 	const stalled = 20
 	opts := server.Options{ReadTimeout: time.Second, Admission: admission.Options{CallsAtWork: 2}}
 	srv := servertest.NewSeeded(t, opts)
@@ -78,6 +79,7 @@ func TestStalledBodies(t *testing.T) {
 
 // TestSilentReporter opens a client's stream, says nothing, and is sent away.
 func TestSilentReporter(t *testing.T) {
+	t.Parallel()
 	srv := servertest.NewSeeded(t, server.Options{ReadTimeout: 50 * time.Millisecond})
 	for i, conn := range servertest.Connections() {
 		t.Run(conn.Name, func(t *testing.T) {

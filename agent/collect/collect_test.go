@@ -16,12 +16,12 @@ import (
 // quiet is a logger that says nothing.
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// waitFor polls until done, for ten seconds at most.
+// waitFor polls until done, for half a minute at most.
 func waitFor(tb testing.TB, what string, done func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); {
+	for deadline := time.Now().Add(30 * time.Second); !done(); {
 		if time.Now().After(deadline) {
-			tb.Fatalf("no %s within ten seconds", what)
+			tb.Fatalf("no %s within half a minute", what)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

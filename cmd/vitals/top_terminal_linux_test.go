@@ -50,7 +50,7 @@ func (m *tmux) press(keys ...string) {
 		if key == "Escape" {
 			// Escape and what follows at once are read as one key, as on any
 			// terminal; a person is slower.
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(500 * time.Millisecond)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func TestCalls(t *testing.T) {
 		t.Errorf("another caller: %v", err)
 	}
 	refused, _ := errors.AsType[*admission.RefusedError](err)
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for time.Sleep(refused.RetryAfter); ; time.Sleep(time.Millisecond) {
 		if err = g.Caller("a").Arrive(); err == nil {
 			break
@@ -178,7 +178,7 @@ func TestFewWait(t *testing.T) {
 			}
 		})
 	}
-	for deadline := time.Now().Add(10 * time.Second); refused.Load() < 60; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); refused.Load() < 60; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d of 100 were refused", refused.Load())
 		}

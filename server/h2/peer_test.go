@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -158,6 +159,18 @@ func (p *peer) wantGoAway(code http2.ErrCode, reason string) {
 	}
 	if last == nil || last.ErrCode != code || !strings.Contains(said, reason) {
 		p.s.t.Errorf("the connection ended with %v %q, want %s and %q", last, said, code, reason)
+	}
+}
+
+// wantHangup waits until the server has closed the connection.
+func (p *peer) wantHangup() {
+	p.s.t.Helper()
+	for {
+		if _, err := p.next(); errors.Is(err, os.ErrDeadlineExceeded) {
+			p.s.t.Fatal("the server keeps the connection")
+		} else if err != nil {
+			return
+		}
 	}
 }
 

@@ -380,16 +380,30 @@ func TestShutdown(t *testing.T) {
 		<-finish
 		_, _ = io.WriteString(w, "finished")
 	})
+	p := s.dial()
+	p.head(1, true, "GET", "/")
+	<-began
 	stopped := make(chan error, 1)
-	go func() {
-		<-began
-		go func() { stopped <- s.hs.Shutdown(context.Background()) }()
-		time.Sleep(50 * time.Millisecond) // the stop is to come first; no harm if not
-		close(finish)
-	}()
-	if _, body := s.do(s.request("GET", "/", nil)); body != "finished" {
-		t.Errorf("%q", body)
+	go func() { stopped <- s.hs.Shutdown(context.Background()) }()
+	p.until("the word that no more is taken", func(f http2.Frame) bool {
+		if ping, ok := f.(*http2.PingFrame); ok { // sent after the word that it stops
+			p.ok(p.framer.WritePing(true, ping.Data))
+		}
+		goAway, ok := f.(*http2.GoAwayFrame)
+		return ok && goAway.LastStreamID == 1
+	})
+	close(finish)
+	if status := p.status(1); status != "200" {
+		t.Errorf("status %s", status)
 	}
+	p.until("the whole answer", func(f http2.Frame) bool {
+		data, ok := f.(*http2.DataFrame)
+		if ok && len(data.Data()) > 0 && string(data.Data()) != "finished" {
+			t.Errorf("%q", data.Data())
+		}
+		return ok && data.StreamEnded()
+	})
+	p.wantHangup()
 	select {
 	case err := <-stopped:
 		if err != nil {

@@ -414,7 +414,7 @@ func TestRateShared(t *testing.T) {
 		if err := web.wait(t.Context(), 50); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(began); took > 3*time.Second {
+		if took := time.Since(began); took > 20*time.Second {
 			t.Errorf("50 live samples waited %s", took)
 		}
 	}

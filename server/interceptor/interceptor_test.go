@@ -165,7 +165,7 @@ func TestStreams(t *testing.T) {
 	for range 2 {
 		go func() { _ = hold(t.Context(), spec, nil) }()
 	}
-	for deadline := time.Now().Add(10 * time.Second); streams.Open() < 2; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); streams.Open() < 2; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the streams do not open")
 		}
@@ -184,7 +184,7 @@ func TestStreams(t *testing.T) {
 			t.Errorf("ended with %v, want %v", cause, reason)
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); streams.Open() > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); streams.Open() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("streams stay open")
 		}

@@ -49,7 +49,7 @@ export class Server {
     let output = "";
     await new Promise((resolve, reject) => {
       const fail = (why) => reject(new Error(`vitals serve ${why}; it printed:\n${output}`));
-      const timer = setTimeout(() => fail("did not say within 20 s where its page is"), 20_000);
+      const timer = setTimeout(() => fail("did not say within 60 s where its page is"), 60_000);
       const read = (chunk) => {
         output = (output + chunk).slice(-10_000);
         const address = /http:\/\/localhost:(\d+)/.exec(output);

@@ -70,6 +70,7 @@ test("the fleet lists every host, and finds, sorts and opens them by keyboard", 
     assert.equal((await look(page)).overflow, 0);
   }
   await page.locator("select").selectOption("name");
+  await listed(["agent-test", hostname]);
   await page.keyboard.press("Escape");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
@@ -111,10 +112,10 @@ test("of many hosts those in sight are drawn, in order, and the keyboard stays o
     const missing = await page.locator(".spark[hidden]").count();
     return missing === 0 || `${missing} are missing`;
   });
-  const top = await page.evaluate(() => document.elementFromPoint(700, 400).closest(".card").ariaPosInSet);
-  const name = await page.evaluate(
-    () => document.elementFromPoint(700, 400).closest(".card").querySelector("a").textContent,
-  );
+  const [top, name] = await page.evaluate(() => {
+    const card = document.elementFromPoint(700, 400).closest(".card");
+    return [card.ariaPosInSet, card.querySelector("a").textContent];
+  });
   assert.equal(name, all[Number(top) - 1]);
   assert.ok(
     !(await focused()).startsWith("many-"),

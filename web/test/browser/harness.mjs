@@ -81,28 +81,31 @@ export async function open(t, address = `/hosts/${hostname}`, origin = server.or
   return page;
 }
 
+/** How long anything may take that ought to come soon; the machine may be busy with other tests. */
+const patience = 30;
+
 /** until polls for a condition and fails with what it last saw. */
-export async function until(what, condition, { seconds = 15 } = {}) {
-  const deadline = Date.now() + seconds * 1000;
+export async function until(what, condition) {
+  const deadline = Date.now() + patience * 1000;
   for (;;) {
     const seen = await condition();
     if (seen === true) return;
-    if (Date.now() > deadline) assert.fail(`waited ${seconds} s for ${what}; last seen: ${JSON.stringify(seen)}`);
+    if (Date.now() > deadline) assert.fail(`waited ${patience} s for ${what}; last seen: ${JSON.stringify(seen)}`);
     await sleep(50);
   }
 }
 
 export const text = (page, id) => page.locator(`#${id}`).textContent();
 export const phase = (page) => page.locator("html").getAttribute("data-phase");
-export const becomes = (page, want, options) =>
-  until(`phase ${want}`, async () => (await phase(page)) === want || (await text(page, "meaning")), options);
+export const becomes = (page, want) =>
+  until(`phase ${want}`, async () => (await phase(page)) === want || (await text(page, "meaning")));
 export const lastSample = async (page) => /\d\d:\d\d:\d\d/.exec(await text(page, "detail"))?.[0] ?? "";
 
 /** movesOn waits until new samples arrive. */
-export async function movesOn(page, options) {
+export async function movesOn(page) {
   const seen = new Set();
   const more = async () => seen.add(await lastSample(page)).size >= 3 || [...seen];
-  await until("new samples", more, options);
+  await until("new samples", more);
 }
 
 /** drag draws the mouse over a chart, from one share of its width to another. */

@@ -22,7 +22,7 @@ async function tools() {
 /** run pastes a command line into a shell and returns what it prints. */
 async function run(command, variables) {
   const env = { ...process.env, PATH: await (found ??= tools()), ...variables };
-  return execFileSync("sh", ["-c", command], { encoding: "utf8", env, timeout: 20_000 });
+  return execFileSync("sh", ["-c", command], { encoding: "utf8", env, timeout: 60_000 });
 }
 
 /**

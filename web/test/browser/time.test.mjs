@@ -26,7 +26,7 @@ test("history is there on load, and a drag zooms all charts, by an address that 
   await queryBecomes(page, {});
   await page.locator("[data-range='6h']").click();
   await queryBecomes(page, { last: "6h" });
-  assert.equal(await page.locator("[data-range='6h']").getAttribute("aria-pressed"), "true");
+  await page.locator("[data-range='6h'][aria-pressed=true]").waitFor();
 });
 
 /** rangeOf returns the range in the address of a page, in seconds, and how long it is. */
