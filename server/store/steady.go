@@ -17,6 +17,9 @@ const (
 	jump = hour
 	// doubt is how long.
 	doubt = time.Hour
+	// unset is where a clock is that nobody has set yet, or before: one that jumps on
+	// from there is put right. It is the start of 2020, in milliseconds.
+	unset = 1_577_836_800_000
 )
 
 // look takes what the clock says now. It reports whether to believe it, and whether it
@@ -25,7 +28,7 @@ func (c *steady) look(wall int64) (believed, jumped bool) {
 	now := time.Now()
 	if !c.at.IsZero() {
 		switch more := wall - c.wall - now.Sub(c.at).Milliseconds(); {
-		case more > jump:
+		case more > jump && c.wall > unset:
 			c.jumped, jumped = now, true
 		case more < -jump:
 			c.jumped = time.Time{}

@@ -18,7 +18,9 @@ func TestSteady(t *testing.T) {
 				t.Errorf("believed %v, jumped %v; want %v, %v", b, j, believed, jumped)
 			}
 		}
+		clock = 0
 		f(0, 0, true, false)
+		f(2*time.Second, start, true, false) // set at last
 		f(2*time.Second, 0, true, false)
 		f(2*time.Second, 30*minute, true, false)
 		f(2*time.Second, 49*hour, false, true)
