@@ -3,11 +3,16 @@ package main
 import (
 	"encoding/json"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,6 +77,39 @@ func TestExitCodes(t *testing.T) {
 	vitals(t, "get", "--server", "192.0.2.1:9", "--timeout", "150ms").want(t, 68, "", "deadline")
 	vitals(t, "version").want(t, 0, "vitals ", "")
 	vitals(t).want(t, 0, "Available Commands", "")
+}
+
+// What is compressed is the caller's to say, for the near end of a tunnel looks like
+// a server on this machine.
+func TestGzip(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	target, err := url.Parse(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var request, answers string
+	tunnel := httputil.NewSingleHostReverseProxy(target)
+	near := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		request, answers = r.Header.Get("Content-Encoding"), r.Header.Get("Accept-Encoding")
+		mu.Unlock()
+		tunnel.ServeHTTP(w, r)
+	}))
+	defer near.Close()
+	f := func(wantRequest, wantAnswers string, args ...string) {
+		t.Helper()
+		vitals(t, append([]string{"get", "--server", near.URL}, args...)...).want(t, 0, "server01", "")
+		mu.Lock()
+		defer mu.Unlock()
+		if request != wantRequest || answers != wantAnswers {
+			t.Errorf("%v: the request is packed as %q and the answer may be as %q; want %q and %q", args, request, answers, wantRequest, wantAnswers)
+		}
+	}
+	f("", "identity")
+	f("gzip", "gzip", "--gzip", "always")
+	f("", "identity", "--gzip", "never")
+	vitals(t, "get", "--gzip", "sometimes").want(t, 2, "", "none of auto, always and never")
 }
 
 // Several servers, given in each of the ways, of which the first is away.
