@@ -87,8 +87,8 @@ func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) 
 	if err != nil {
 		return usageError{err}
 	}
-	if c.interval < 100*time.Millisecond {
-		return usageError{fmt.Errorf("interval %s is shorter than 100ms, which would measure the agent more than the machine", c.interval)}
+	if err := c.check(); err != nil {
+		return usageError{err}
 	}
 	who, err := c.reporter(ctx)
 	if err != nil {

@@ -57,6 +57,9 @@ It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
   vitals serve --tls-cert server.pem --tls-key server.key --tls-client-ca clients.pem`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.check(); err != nil {
+				return usageError{err}
+			}
 			return runServe(cmd.Context(), c, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
