@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,11 +11,17 @@ import (
 // Values with which a program would run and be of no use are refused, with what to
 // give instead, before anything is opened.
 func TestFlagsOfNoUse(t *testing.T) {
+	here := func(args ...string) result { // without a process for each
+		var talk bytes.Buffer
+		root := newRoot()
+		root.SetErr(&talk)
+		return result{code: run(t.Context(), root, args), stderr: talk.String()}
+	}
 	f := func(command, flag, want string) {
 		t.Helper()
 		name, value, _ := strings.Cut(flag, "=")
-		got := vitals(t, command, flag)
-		got.want(t, 2, "", "--"+name[2:]+" is "+value)
+		got := here(command, flag)
+		got.want(t, 2, "", name+" is "+value)
 		got.want(t, 2, "", want)
 	}
 	for _, flag := range []string{"--max-hosts", "--max-series-per-host", "--max-streams"} {
@@ -53,13 +60,13 @@ func TestFlagsOfNoUse(t *testing.T) {
 	f("agent", "--spool-age=1s", "at least 2m")
 
 	// All that is wrong is said at once.
-	vitals(t, "serve", "--max-hosts", "0", "--max-streams", "0").want(t, 2, "", "--max-hosts is 0: give at least 1\n--max-streams is 0")
+	here("serve", "--max-hosts", "0", "--max-streams", "0").want(t, 2, "", "--max-hosts is 0: give at least 1\n--max-streams is 0")
 	// What is next to the bounds passes: what is wrong then is the folder.
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	vitals(t, "serve", "--data-dir", file, "--max-calls-per-second=-1", "--max-connections=-1", "--max-bytes-per-second=-1", "--max-hosts=1", "--retention=2h",
+	here("serve", "--data-dir", file, "--max-calls-per-second=-1", "--max-connections=-1", "--max-bytes-per-second=-1", "--max-hosts=1", "--retention=2h",
 		"--retention-minute=2h", "--retention-hour=2h", "--out-of-order-window=1h", "--retention-size=10MB").want(t, 1, "", "is a file")
-	vitals(t, "agent", "--spool-dir", file, "--interval=100ms", "--spool-size=1MB", "--spool-age=2m").want(t, 1, "", "spool")
+	here("agent", "--spool-dir", file, "--interval=100ms", "--spool-size=1MB", "--spool-age=2m").want(t, 1, "", "spool")
 }
