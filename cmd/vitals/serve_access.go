@@ -54,9 +54,6 @@ func (c *accessConfig) open(ctx context.Context, o *server.Options, stdout io.Wr
 		}
 		o.CertificateRoles = append(o.CertificateRoles, role)
 	}
-	if err := store.Prepare(o.History.Dir, 0); err != nil {
-		return err
-	}
 	if err := store.CheckFree(o.History.Dir); err != nil {
 		return err
 	}

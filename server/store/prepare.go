@@ -25,9 +25,12 @@ func Prepare(dir string, room int) error {
 	return nil
 }
 
-// CheckFree returns a [*LockedError] while another process has a folder open that
-// was prepared. It is no promise: the folder is taken by [Open].
+// CheckFree is Prepare, and returns a [*LockedError] while another process has the
+// folder open. It is no promise: the folder is taken by [Open].
 func CheckFree(dir string) error {
+	if err := prepareDir(dir); err != nil {
+		return err
+	}
 	lock, err := lockDir(dir)
 	if err != nil {
 		return err
