@@ -59,8 +59,11 @@ func (s *taker) Report(ctx context.Context, stream monitoringv1connect.IngestSer
 	got := map[string][]float64{}
 	for first := true; ; first = false {
 		req, err := stream.Receive()
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			break
+		}
+		if err != nil {
+			return nil, err
 		}
 		if err := s.take(first, req, names, got); err != nil {
 			return nil, err
@@ -121,12 +124,22 @@ func (s *taker) acknowledged(name string) (all, distinct int) {
 // newTaker serves one at a real address.
 func newTaker(tb testing.TB, options ...client.Option) (*taker, monitoringv1connect.IngestServiceClient) {
 	tb.Helper()
+	return newTakerOf(tb, 0, options...)
+}
+
+// newTakerOf serves one that reads messages of so many bytes at the most; 0: of any.
+func newTakerOf(tb testing.TB, bytes int, options ...client.Option) (*taker, monitoringv1connect.IngestServiceClient) {
+	tb.Helper()
 	s := &taker{values: map[string][]float64{}, receipt: &monitoringv1.Receipt{}}
 	calls := connect.NewServer()
 	monitoringv1connect.RegisterIngestServiceHandler(calls, s)
 	mux := http.NewServeMux()
-	connecthttp.Mount(mux, calls)
-	web := httptest.NewServer(mux)
+	connecthttp.Mount(mux, calls, connecthttp.WithReadMaxBytes(bytes))
+	web := httptest.NewUnstartedServer(mux)
+	web.Config.Protocols = new(http.Protocols)
+	web.Config.Protocols.SetHTTP1(true)
+	web.Config.Protocols.SetUnencryptedHTTP2(true)
+	web.Start()
 	tb.Cleanup(web.Close)
 	cl, err := client.New(web.URL, append(options, client.WithGzip())...)
 	if err != nil {

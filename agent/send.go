@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,7 +26,7 @@ const (
 	// A stream that catches up ends after backlogBytes, and may take that long.
 	backlogBytes   = 8 << 20
 	backlogTimeout = 2 * time.Minute
-	// messageRecords and messageBytes bound one message.
+	// messageRecords and messageBytes bound one message; see messageSize too.
 	messageRecords = 120
 	messageBytes   = 512 << 10
 	// The waits after failures, each half random, so that a thousand agents that
@@ -42,7 +44,8 @@ type sender struct {
 	logger   *slog.Logger
 	// disconnect drops idle connections, which may be dead when one was.
 	disconnect func()
-	said       map[string]time.Time // complaints, by text, and when they were last logged
+	said       map[string]time.Time // complaints, by kind, and when they were last logged
+	size       *messageSize
 
 	mu       sync.Mutex
 	liveFrom spool.Position  // what the live stream takes care of
@@ -64,6 +67,7 @@ func newSender(opts Options) *sender {
 		logger:     opts.Logger,
 		disconnect: opts.Disconnect,
 		said:       map[string]time.Time{},
+		size:       newMessageSize(),
 		changed:    make(chan struct{}),
 		down:       make(chan struct{}),
 		stopping:   stopping,
@@ -197,7 +201,7 @@ func (s *sender) live(ctx context.Context, from spool.Position, length time.Dura
 	defer stop()
 	cursor := from
 	for {
-		records, next, err := s.spool.Read(cursor, messageRecords, messageBytes)
+		records, next, err := s.spool.Read(cursor, messageRecords, s.size.get())
 		if err != nil {
 			return from, err
 		}
@@ -284,8 +288,18 @@ func (s *sender) backlogFailed(ctx context.Context, err error) {
 }
 
 // catchUp sends the oldest records before a position over one stream; done when
-// there are none.
+// there are none. It is tried again, in smaller messages, for as long as the server
+// finds them too large.
 func (s *sender) catchUp(ctx context.Context, before spool.Position) (done bool, err error) {
+	for {
+		size := s.size.get()
+		if done, err = s.sendOldest(ctx, before); !tooLarge(err) || s.size.get() >= size {
+			return done, err
+		}
+	}
+}
+
+func (s *sender) sendOldest(ctx context.Context, before spool.Position) (done bool, err error) {
 	records, next, err := s.backlog(0, before)
 	if err != nil || len(records) == 0 {
 		return err == nil, err
@@ -325,7 +339,7 @@ func (s *sender) catchUp(ctx context.Context, before spool.Position) (done bool,
 
 // backlog reads records from a position on that lie before another.
 func (s *sender) backlog(from, before spool.Position) ([]spool.Record, spool.Position, error) {
-	records, next, err := s.spool.Read(from, messageRecords, messageBytes)
+	records, next, err := s.spool.Read(from, messageRecords, s.size.get())
 	for i, r := range records {
 		if r.Position >= before {
 			return records[:i], before, err
@@ -356,18 +370,26 @@ func (s *sender) hear(receipt *monitoringv1.Receipt) {
 	}
 }
 
-// complain logs the same complaint at most once a minute.
+// complain logs complaints of one kind at most once a minute.
 func (s *sender) complain(text string, args ...any) {
+	kind := kindOf(text)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Since(s.said[text]) < time.Minute {
+	if time.Since(s.said[kind]) < time.Minute {
 		return
 	}
 	if len(s.said) > 100 {
 		clear(s.said)
 	}
-	s.said[text] = time.Now()
+	s.said[kind] = time.Now()
 	s.logger.Warn(text, args...)
+}
+
+// kindOf is a complaint without the numbers in it, such as values, which differ each
+// time.
+func kindOf(text string) string {
+	words := strings.Fields(text)
+	return strings.Join(slices.DeleteFunc(words, func(word string) bool { return strings.ContainsAny(word, "0123456789") }), " ")
 }
 
 // backoff is the wait after one failure after another.

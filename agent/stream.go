@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/vitals-rpc/vitals/agent/spool"
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
@@ -16,6 +17,9 @@ type stream struct {
 	call     monitoringv1connect.IngestServiceReportClientStream
 	preamble []byte // the definitions that the server has
 	newest   int64  // the time of the last record sent
+	size     *messageSize
+	largest  int // the most bytes of records in a message
+	records  int // how many records those are
 	cancel   context.CancelFunc
 }
 
@@ -26,7 +30,7 @@ func (s *sender) open(ctx context.Context) (*stream, error) {
 		cancel()
 		return nil, err
 	}
-	out := &stream{call: call, cancel: cancel}
+	out := &stream{call: call, size: s.size, cancel: cancel}
 	if err := out.transmit(&monitoringv1.ReportRequest{Reporter: s.reporter}); err != nil {
 		out.close()
 		return nil, err
@@ -55,7 +59,7 @@ func (o *stream) send(records []spool.Record) error {
 		if !bytes.Equal(preamble, o.preamble) {
 			body = append(body, preamble...)
 		}
-		n := 0
+		n, head := 0, len(body)
 		for n < len(records) && bytes.Equal(records[n].Preamble, preamble) {
 			body = append(body, records[n].Data...)
 			n++
@@ -64,8 +68,11 @@ func (o *stream) send(records []spool.Record) error {
 		// it is.
 		req := &monitoringv1.ReportRequest{}
 		req.ProtoReflect().SetUnknown(body)
+		if data := len(body) - head; data > o.largest {
+			o.largest, o.records = data, n
+		}
 		if err := o.transmit(req); err != nil {
-			return err
+			return o.learn(err)
 		}
 		o.preamble = preamble
 		o.newest = records[n-1].Time
@@ -77,7 +84,18 @@ func (o *stream) send(records []spool.Record) error {
 // finish says that all is sent and returns the server's receipt.
 func (o *stream) finish() (*monitoringv1.Receipt, error) {
 	res, err := o.call.CloseAndReceive()
-	return res.GetReceipt(), err
+	return res.GetReceipt(), o.learn(err)
+}
+
+// learn takes from a stream's end how large messages may be, and returns its error.
+func (o *stream) learn(err error) error {
+	switch {
+	case err == nil && o.largest > 0:
+		o.size.grow(o.largest, time.Now())
+	case tooLarge(err) && o.records > 1:
+		o.size.shrink(o.largest, time.Now())
+	}
+	return err
 }
 
 func (o *stream) close() { o.cancel() }

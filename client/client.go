@@ -177,6 +177,7 @@ type options struct {
 	json      bool
 	get       bool
 	gzip      bool
+	plain     bool
 	h2c       bool
 	tls       *tls.Config
 	trust     trust
@@ -210,7 +211,11 @@ func WithGet() Option { return func(o *options) { o.get = true } }
 // servers on other machines are compressed, and those of a server on this one (at
 // localhost, a loopback address or a unix socket) are not: name it where such an
 // address is the near end of a tunnel.
-func WithGzip() Option { return func(o *options) { o.gzip = true } }
+func WithGzip() Option { return func(o *options) { o.gzip, o.plain = true, false } }
+
+// WithoutGzip compresses nothing, neither requests nor answers, wherever the server
+// is: for a network that is faster than packing.
+func WithoutGzip() Option { return func(o *options) { o.gzip, o.plain = false, true } }
 
 // WithH2C speaks HTTP/2 without TLS to an http target, with prior knowledge.
 // gRPC always does. Without it the other protocols use HTTP/1.1 there, which
@@ -339,12 +344,20 @@ func (o *options) roundTripper(a balance.Address) http.RoundTripper {
 	default:
 		protocols.SetHTTP1(true)
 	}
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.Protocols = protocols
-	t.TLSClientConfig = o.tls
-	// A server that is gone without a word is noticed by pings, also under a
-	// stream on which nothing comes.
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second}
+	// Its own, with the values of http.DefaultTransport, which a program may have
+	// replaced by what is no *http.Transport.
+	t := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		MaxIdleConns:        100,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second,
+		TLSClientConfig:     o.tls,
+		Protocols:           protocols,
+		// A server that is gone without a word is noticed by pings, also under a
+		// stream on which nothing comes.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
+	}
 	if a.Dial != "" {
 		dial := t.DialContext
 		t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, a.Dial) }

@@ -291,6 +291,26 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// plainRoundTripper is no *http.Transport, as what instrumentation puts in place of
+// the default one is none.
+type plainRoundTripper struct{ http.RoundTripper }
+
+// Not parallel: the default is every test's.
+func TestDefaultTransportReplaced(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	before := http.DefaultTransport
+	http.DefaultTransport = plainRoundTripper{before}
+	defer func() { http.DefaultTransport = before }()
+	c, err := client.New(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Monitoring().GetMetric(t.Context(), &monitoring.MetricRequest{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestConcurrentUse(t *testing.T) {
 	srv := servertest.NewSeeded(t, server.Options{})
 	c := srv.Client(servertest.Connections()[4])

@@ -15,7 +15,7 @@ import (
 // and unpacking it takes longer than all the rest of the call, and saves bytes that
 // travel nowhere.
 func (o *options) compressors(a balance.Address) []connect.Compressor {
-	if isHere(a) && !o.gzip {
+	if o.plain || isHere(a) && !o.gzip {
 		return nil
 	}
 	return []connect.Compressor{&compress.Gzip{}}

@@ -72,4 +72,6 @@ func TestAnswersOfThisMachine(t *testing.T) {
 	f("hub.example.com", "", "gzip")
 	f("localhost:50051", "gzip", "gzip", client.WithGzip())
 	f("hub.example.com", "gzip", "gzip", client.WithGzip())
+	f("hub.example.com", "", "", client.WithoutGzip())
+	f("localhost:50051", "gzip", "gzip", client.WithoutGzip(), client.WithGzip())
 }

@@ -31,6 +31,7 @@ const (
 type filling struct {
 	samples []metric.Sample
 	last    bool
+	upTo    time.Time // of the last part: up to when all was read; zero where some could not be
 }
 
 // window is a time: after the one, up to the other.
@@ -45,13 +46,16 @@ func (f *follower) missed() window {
 // PromQL range selector: it gives every sample with its own time, where a QueryRange
 // would give buckets. What cannot be read now is there for the next filling.
 func (f *follower) fill(ctx context.Context, req *monitoringv1.SubscribeRequest, w window, out chan<- filling) {
+	complete := true
 	for _, matchers := range selectorMatchers(req.GetSelectors()) {
 		for a := w.after; a.Before(w.upTo); a = a.Add(fillPiece) {
 			b := a.Add(fillPiece)
 			if b.After(w.upTo) {
 				b = w.upTo
 			}
-			for _, samples := range f.read(ctx, matchers, window{a, b}) {
+			parts, ok := f.read(ctx, matchers, window{a, b})
+			complete = complete && ok
+			for _, samples := range parts {
 				select {
 				case out <- filling{samples: samples}:
 				case <-ctx.Done():
@@ -60,8 +64,12 @@ func (f *follower) fill(ctx context.Context, req *monitoringv1.SubscribeRequest,
 			}
 		}
 	}
+	end := filling{last: true}
+	if complete {
+		end.upTo = w.upTo
+	}
 	select {
-	case out <- filling{last: true}:
+	case out <- end:
 	case <-ctx.Done():
 	}
 }
@@ -88,28 +96,30 @@ func (f *follower) takeFilled(part filling) error {
 }
 
 // read reads the samples of a time; where they are of too many series, some hosts
-// at a time.
-func (f *follower) read(ctx context.Context, matchers []string, w window) [][]metric.Sample {
+// at a time. It is ok when all could be read.
+func (f *follower) read(ctx context.Context, matchers []string, w window) (parts [][]metric.Sample, ok bool) {
 	samples, err := f.query(ctx, matchers, w)
 	if connect.CodeOf(err) != connect.CodeResourceExhausted || err == nil {
-		return [][]metric.Sample{samples}
+		return [][]metric.Sample{samples}, err == nil
 	}
 	hosts, err := f.client.Query().ListHosts(ctx, &monitoringv1.ListHostsRequest{})
 	if err != nil {
-		return nil
+		return nil, false
 	}
-	var out [][]metric.Sample
+	ok = true
 	for some := range slices.Chunk(hosts.GetHosts(), fillHosts) {
 		var names []string
 		for _, h := range some {
 			names = append(names, h.GetHostname())
 		}
 		one := matchOf(metric.HostLabel, names, nil)
-		if samples, err = f.query(ctx, append(slices.Clone(matchers), one), w); err == nil {
-			out = append(out, samples)
+		if samples, err = f.query(ctx, append(slices.Clone(matchers), one), w); err != nil {
+			ok = false
+			continue
 		}
+		parts = append(parts, samples)
 	}
-	return out
+	return parts, ok
 }
 
 // query reads the samples of one range selector, those of a series in order.

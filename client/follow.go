@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,10 @@ const (
 // is asked for what was missed. Once is not enough: agents move to another server
 // too, and bring it what they have kept only when they are there.
 var fillAfter = []time.Duration{0, time.Second, 2 * time.Second, 7 * time.Second, 20 * time.Second}
+
+// lateness is how long after a break an agent may bring what it has kept: the sum of
+// fillAfter.
+const lateness = 30 * time.Second
 
 // Batch is what [Client.Follow] gives at a time.
 type Batch struct {
@@ -84,15 +89,18 @@ type follower struct {
 	marks map[string]int64 // the time of the newest sample given, by series
 	heard time.Time        // when something came last, by the server's clock
 	since time.Time        // the same by this machine's
+	broke time.Time        // when a stream broke last, by this machine's clock
 	gap   *gap             // nil when nothing is missing
 }
 
 // gap is a time of which samples may be missing.
 type gap struct {
 	from  time.Time                     // by the server's clock
-	marks map[string]int64              // what was given when it began
+	marks map[string]int64              // what was given when it began, by series
+	known int64                         // a series without a mark has given all up to that time
 	seen  map[string]map[int64]struct{} // what was given since
 	fills int                           // how often history was asked
+	read  time.Time                     // up to when it was read last, since the last break; zero: not yet
 }
 
 // run opens stream after stream.
@@ -111,7 +119,7 @@ func (f *follower) run(ctx context.Context) error {
 		if !f.yield(Batch{Interrupted: err}, nil) {
 			return errLeft
 		}
-		f.miss()
+		f.interrupted()
 		select {
 		case <-time.After(wait/2 + rand.N(wait/2)): //nolint:gosec // spreads load, hides nothing
 			wait = min(2*wait, followMaxWait)
@@ -137,9 +145,57 @@ func (f *follower) miss() {
 		return // there was nothing yet
 	}
 	if f.gap == nil {
-		f.gap = &gap{from: f.heard, marks: maps.Clone(f.marks), seen: map[string]map[int64]struct{}{}}
+		f.gap = &gap{from: f.heard, marks: maps.Clone(f.marks), known: f.heard.UnixMilli(), seen: map[string]map[int64]struct{}{}}
 	}
 	f.gap.fills = 0
+}
+
+// interrupted notes that a stream broke. What agents bring now may be of before, so
+// what was read of history before says nothing any more.
+func (f *follower) interrupted() {
+	f.broke = time.Now()
+	f.miss()
+	if f.gap != nil {
+		f.gap.read = time.Time{}
+	}
+}
+
+// missAgain is miss for samples that the server dropped. A reader that is always too
+// slow has a gap that never closes: what history has given of it need not be read
+// again, but for what agents bring late after a break.
+func (f *follower) missAgain() {
+	if f.gap != nil && !f.gap.read.IsZero() && time.Since(f.broke) > lateness {
+		f.gap.moveTo(f.gap.read.Add(-lateness))
+	}
+	f.miss()
+}
+
+// moveTo lets the gap begin later: everything before was given. What was seen before
+// any sample that is read from now on becomes marks.
+func (g *gap) moveTo(from time.Time) {
+	if !from.After(g.from) {
+		return
+	}
+	g.from = from
+	before := from.Add(-fillSlack).UnixMilli()
+	g.known = max(g.known, before)
+	for key, seen := range g.seen {
+		mark, marked := g.marks[key]
+		for at := range seen {
+			if at < before {
+				delete(seen, at)
+				if !marked || at > mark {
+					mark, marked = at, true
+				}
+			}
+		}
+		if marked {
+			g.marks[key] = mark
+		}
+		if len(seen) == 0 {
+			delete(g.seen, key)
+		}
+	}
 }
 
 // stream reads one stream to its end, and fills the gap before it; opened says
@@ -199,7 +255,7 @@ func (f *follower) stream(ctx context.Context) (opened bool, err error) {
 				return true, err
 			}
 			if part.last {
-				due = f.nextFill()
+				due = f.closeFilling(part)
 			}
 		}
 	}
@@ -208,8 +264,10 @@ func (f *follower) stream(ctx context.Context) (opened bool, err error) {
 // never is due at no time: a filling runs.
 var never = make(<-chan time.Time)
 
-// nextFill says when to ask history again; nil when the gap counts as closed.
-func (f *follower) nextFill() <-chan time.Time {
+// closeFilling takes the last part of a filling and says when to ask history again;
+// nil when the gap counts as closed.
+func (f *follower) closeFilling(part filling) <-chan time.Time {
+	f.gap.read = cmp.Or(part.upTo, f.gap.read)
 	f.gap.fills++
 	if f.gap.fills < len(fillAfter) {
 		return time.After(fillAfter[f.gap.fills])
@@ -225,7 +283,7 @@ func (f *follower) take(u *monitoringv1.Update, series map[uint32]*metric.Series
 		series[d.GetId()] = newSeries(s.GetMetricType(), s.GetHostname(), s.GetLabels())
 	}
 	if u.GetDropped() > 0 {
-		f.miss()
+		f.missAgain()
 	}
 	var fresh []metric.Sample
 	for _, group := range u.GetSamples() {
@@ -259,7 +317,7 @@ func (f *follower) isNew(s *metric.Series, at int64, filled bool) bool {
 		return true
 	}
 	before, was := f.gap.marks[key]
-	if was && at <= before || !was && filled && at <= f.gap.from.UnixMilli() {
+	if was && at <= before || !was && filled && at <= f.gap.known {
 		return false
 	}
 	seen := f.gap.seen[key]

@@ -22,6 +22,9 @@ const (
 	MaxHostBytes = 253
 )
 
+// reservedPrefix begins the names that are Prometheus' own.
+const reservedPrefix = "__"
+
 // ErrNotFinite refuses a value that is NaN or infinite.
 var ErrNotFinite = errors.New("the value is not a finite number; leave such samples out")
 
@@ -57,6 +60,9 @@ func (s *Series) Check() error {
 	if err := checkName("metric type", s.Type, true); err != nil {
 		return err
 	}
+	if strings.HasPrefix(s.Type, reservedPrefix) {
+		return fmt.Errorf("metric type %q is reserved, as all that begin with %s; choose another", s.Type, reservedPrefix)
+	}
 	if len(s.Labels) > MaxLabels {
 		return fmt.Errorf("the series has %d labels; at most %d are kept", len(s.Labels), MaxLabels)
 	}
@@ -73,7 +79,7 @@ func checkLabel(l Label) error {
 		return err
 	}
 	switch {
-	case strings.HasPrefix(l.Name, "__"), l.Name == HostLabel:
+	case strings.HasPrefix(l.Name, reservedPrefix), l.Name == HostLabel:
 		return fmt.Errorf("label name %q is reserved; choose another", l.Name)
 	case len(l.Value) > MaxLabelValueBytes:
 		return fmt.Errorf("the value of label %q is longer than %d bytes", l.Name, MaxLabelValueBytes)

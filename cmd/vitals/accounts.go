@@ -19,7 +19,6 @@ import (
 	authv1 "github.com/vitals-rpc/vitals/gen/vitals/auth/v1"
 	"github.com/vitals-rpc/vitals/server/access"
 	"github.com/vitals-rpc/vitals/server/account"
-	"github.com/vitals-rpc/vitals/server/account/sqlite"
 	"github.com/vitals-rpc/vitals/server/rpc"
 )
 
@@ -74,7 +73,7 @@ func (c *accountCommand) run(cmd *cobra.Command, do func(context.Context, usersv
 
 // inFolder calls do with the accounts of the data folder.
 func (c *accountCommand) inFolder(ctx context.Context, stderr io.Writer, do func(context.Context, usersv1connect.AccountServiceHandler) error) (err error) {
-	store, err := sqlite.Open(ctx, c.dataDir)
+	store, err := openAccounts(ctx, c.dataDir)
 	if err != nil {
 		return fmt.Errorf("%w\nName the server's data folder with --data-dir, or the server with --server", err)
 	}

@@ -170,11 +170,11 @@ func TestHostID(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	id, err := hostID(dir)
+	id, _, err := hostID(dir, "")
 	if err != nil || id == "" {
 		t.Fatalf("%q, %v", id, err)
 	}
-	if again, err := hostID(dir); again != id || err != nil {
+	if again, _, err := hostID(dir, ""); again != id || err != nil {
 		t.Errorf("%q, then %q, %v", id, again, err)
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -21,7 +21,6 @@ import (
 	"github.com/vitals-rpc/vitals/agent/collect"
 	"github.com/vitals-rpc/vitals/agent/spool"
 	"github.com/vitals-rpc/vitals/client"
-	"github.com/vitals-rpc/vitals/durable"
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/metric"
 )
@@ -71,8 +70,8 @@ first contact, bound to its host, and keeps that in --spool-dir.`,
 	f.StringArrayVar(&c.tags, "tag", nil, "`key=value` to describe this host with; may be repeated")
 	f.DurationVar(&c.interval, "interval", agent.DefaultInterval, "how often to measure")
 	f.StringVar(&c.spool.Dir, "spool-dir", filepath.Join(defaultDataDir(), "spool"), "`folder` for samples that the server has not acknowledged")
-	f.Var(sizeFlag(&c.spool.MaxBytes, spool.DefaultMaxBytes), "spool-size", "how much `space` they may take; the oldest go first")
-	f.Var(durationFlag(&c.spool.MaxAge, spool.DefaultMaxAge), "spool-age", "how long they are kept; the server's --out-of-order-window should be as long")
+	f.Var(sizeFlag(&c.spool.MaxBytes, spool.DefaultMaxBytes), "spool-size", "how much `space` they may take, at least 1MB; the oldest go first")
+	f.Var(durationFlag(&c.spool.MaxAge, spool.DefaultMaxAge), "spool-age", "how long they are kept, at least 2m; the server's --out-of-order-window should be as long")
 	c.trust.flags(f)
 	f.StringVar(&c.credentials.token, "token", "", "`token` to call with: the agent's own, or an enrolment token, for which the server gives it one of its own on first contact; better in VITALS_TOKEN or a file")
 	f.StringVar(&c.credentials.file, "token-file", "", "`file` with the token; it wins over --token")
@@ -87,8 +86,8 @@ func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) 
 	if err != nil {
 		return usageError{err}
 	}
-	if c.interval < 100*time.Millisecond {
-		return usageError{fmt.Errorf("interval %s is shorter than 100ms, which would measure the agent more than the machine", c.interval)}
+	if err := c.check(); err != nil {
+		return usageError{err}
 	}
 	who, err := c.reporter(ctx)
 	if err != nil {
@@ -100,7 +99,7 @@ func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, queue.Close()) }()
-	if who.HostId, err = hostID(c.spool.Dir); err != nil {
+	if who.HostId, err = c.hostID(ctx, log); err != nil {
 		return err
 	}
 	cl, err := c.dial(who, log)
@@ -119,6 +118,20 @@ func runAgent(ctx context.Context, c agentConfig, stderr io.Writer) (err error) 
 		Disconnect: cl.Disconnect,
 		Logger:     log,
 	}).Run(ctx)
+}
+
+// hostID is the id of this host. A folder that was cloned from another machine has
+// the other's token too, which is for the other alone.
+func (c *agentConfig) hostID(ctx context.Context, log *slog.Logger) (string, error) {
+	id, moved, err := hostID(c.spool.Dir, machineID(ctx))
+	if err != nil || !moved {
+		return id, err
+	}
+	if err := os.Remove(filepath.Join(c.spool.Dir, agentTokenName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("letting go of the other machine's token: %w", err)
+	}
+	log.Warn("the spool's folder comes from another machine; this one reports under an id of its own", "spool", c.spool.Dir)
+	return id, nil
 }
 
 // reporter is what the agent says of its host.
@@ -155,23 +168,4 @@ func platform(ctx context.Context) string {
 		return ""
 	}
 	return strings.TrimSpace(name + " " + release)
-}
-
-// hostID is the id in the folder, made on the first run. It tells two machines
-// under one name apart, also those that were cloned before their first run. It
-// outlives a crash, for the token that the host enrols with is bound to it.
-func hostID(dir string) (string, error) {
-	path := filepath.Join(dir, "host-id")
-	data, err := os.ReadFile(path) //nolint:gosec // the operator names the folder
-	if err == nil && len(data) > 0 {
-		return strings.TrimSpace(string(data)), nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("reading the host's id: %w", err)
-	}
-	id := rand.Text()
-	if err := durable.WriteFile(path, []byte(id+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("keeping the host's id: %w", err)
-	}
-	return id, nil
 }

@@ -3,14 +3,20 @@ package main
 import (
 	"encoding/json"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
 	"github.com/vitals-rpc/vitals/server"
 	"github.com/vitals-rpc/vitals/server/servertest"
 )
@@ -72,6 +78,96 @@ func TestExitCodes(t *testing.T) {
 	vitals(t, "get", "--server", "192.0.2.1:9", "--timeout", "150ms").want(t, 68, "", "deadline")
 	vitals(t, "version").want(t, 0, "vitals ", "")
 	vitals(t).want(t, 0, "Available Commands", "")
+}
+
+func TestReport(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	report := func(args ...string) result {
+		t.Helper()
+		return vitals(t, append([]string{"report", "--server", srv.URL}, args...)...)
+	}
+	newest := func(name, want string) {
+		t.Helper()
+		vitals(t, "get", name, "--server", srv.URL, "-o", "json").want(t, 0, `"value":`+want+`,`, "")
+	}
+	report("jobs", "7").want(t, 0, "", "")
+	newest("jobs", "7")
+	// Numbers below zero are no flags, wherever they stand.
+	report("outside", "-5").want(t, 0, "", "")
+	newest("outside", "-5")
+	report("outside", "-.25", "--unit", "celsius", "-o", "json").want(t, 0, `"stored":"1"`, "")
+	newest("outside", "-0.25")
+	report("-o", "json", "--unit", "celsius", "outside", "-1e3").want(t, 0, `"stored":"1"`, "")
+	newest("outside", "-1000")
+	report("--unit=celsius", "outside", "--", "-8").want(t, 0, "", "")
+	newest("outside", "-8")
+	report("outside", "-5", "-6").want(t, 2, "", "accepts 2 arg(s), received 3")
+	report("outside", "-5x").want(t, 2, "", "unknown shorthand flag")
+	report("outside", "-5", "--unti", "celsius").want(t, 2, "", "unknown flag: --unti")
+	report("outside", "-Inf").want(t, 2, "", "")
+
+	report("jobs", "1", "--label", "queue=mail", "--label", "queue=news").want(t, 2, "", `label "queue" is given twice`)
+	report("jobs", "1", "--label", "__queue=mail").want(t, 2, "", "is reserved")
+	report("__name__", "1").want(t, 2, "", "is reserved")
+	report("a-b", "1").want(t, 2, "", `try "a_b"`)
+	report("jobs", "1", "--host", " ").want(t, 2, "", "begins or ends with a space")
+	vitals(t, "agent", "--tag", "env=prod", "--tag", "env=test").want(t, 2, "", `tag "env" is given twice`)
+	vitals(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--tag", "env=prod", "--tag", "env=prod"}, serveFlags(t)...)...).want(t, 2, "", `tag "env" is given twice`)
+	vitals(t, "report", "--help").want(t, 0, "-4.5", "")
+}
+
+// A host that has opened a stream and sent nothing was never seen.
+func TestHostWithoutSamples(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	stream, err := srv.Client(servertest.Connection{}).Ingest().Report(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&monitoringv1.ReportRequest{Reporter: &monitoringv1.Reporter{Hostname: "web-1"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.CloseAndReceive(); err != nil {
+		t.Fatal(err)
+	}
+	hosts := vitals(t, "hosts", "web-", "--server", srv.URL)
+	hosts.want(t, 0, "never", "")
+	if strings.Contains(hosts.stdout, "ago") {
+		t.Errorf("it was seen: %s", hosts.stdout)
+	}
+	vitals(t, "hosts", "web-", "-o", "json", "--server", srv.URL).want(t, 0, `"lastSeen":null`, "")
+}
+
+// What is compressed is the caller's to say, for the near end of a tunnel looks like
+// a server on this machine.
+func TestGzip(t *testing.T) {
+	srv := servertest.NewSeeded(t, server.Options{})
+	target, err := url.Parse(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var request, answers string
+	tunnel := httputil.NewSingleHostReverseProxy(target)
+	near := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		request, answers = r.Header.Get("Content-Encoding"), r.Header.Get("Accept-Encoding")
+		mu.Unlock()
+		tunnel.ServeHTTP(w, r)
+	}))
+	defer near.Close()
+	f := func(wantRequest, wantAnswers string, args ...string) {
+		t.Helper()
+		vitals(t, append([]string{"get", "--server", near.URL}, args...)...).want(t, 0, "server01", "")
+		mu.Lock()
+		defer mu.Unlock()
+		if request != wantRequest || answers != wantAnswers {
+			t.Errorf("%v: the request is packed as %q and the answer may be as %q; want %q and %q", args, request, answers, wantRequest, wantAnswers)
+		}
+	}
+	f("", "identity")
+	f("gzip", "gzip", "--gzip", "always")
+	f("", "identity", "--gzip", "never")
+	vitals(t, "get", "--gzip", "sometimes").want(t, 2, "", "none of auto, always and never")
 }
 
 // Several servers, given in each of the ways, of which the first is away.

@@ -18,11 +18,18 @@ import (
 
 // caller holds the flags of the commands that ask a server.
 type caller struct {
-	protocol, output string
-	servers          serversConfig
-	timeout          time.Duration
-	trust            trustConfig
-	credentials      tokenConfig
+	protocol, output, gzip string
+	servers                serversConfig
+	timeout                time.Duration
+	trust                  trustConfig
+	credentials            tokenConfig
+}
+
+// What --gzip may be, and what each makes of a client.
+var gzipOptions = map[string][]client.Option{
+	"auto":   nil,
+	"always": {client.WithGzip()},
+	"never":  {client.WithoutGzip()},
 }
 
 // flags are the flags of a command that prints.
@@ -40,8 +47,10 @@ func (c *caller) connectionFlags(cmd *cobra.Command) {
 	c.trust.flags(f)
 	c.credentials.flags(f)
 	f.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long a call may take; streams have no limit")
+	f.StringVar(&c.gzip, "gzip", "auto", "what is compressed: `auto` (answers of other machines), always (requests and answers, for a server behind ssh -L, whose address is this machine's), never")
 	mustComplete(cmd, "protocol", "connect", "grpc", "grpcweb")
 	mustComplete(cmd, "balance", balance.Policies()...)
+	mustComplete(cmd, "gzip", "auto", "always", "never")
 }
 
 // mustComplete offers fixed values to the shell's completion.
@@ -53,15 +62,26 @@ func mustComplete(cmd *cobra.Command, flag string, values ...string) {
 
 // dial makes the client that the flags describe.
 func (c *caller) dial() (*client.Client, error) {
+	if c.output != "table" && c.output != "json" {
+		return nil, usageError{fmt.Errorf("output %q is neither table nor json", c.output)}
+	}
+	return c.connect()
+}
+
+// connect makes a client of the flags that say how to reach a server, with further
+// options.
+func (c *caller) connect(more ...client.Option) (*client.Client, error) {
 	protocol, err := client.ParseProtocol(c.protocol)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	if c.output != "table" && c.output != "json" {
-		return nil, usageError{fmt.Errorf("output %q is neither table nor json", c.output)}
+	packing, known := gzipOptions[c.gzip]
+	if !known {
+		return nil, usageError{fmt.Errorf("gzip %q is none of auto, always and never", c.gzip)}
 	}
-	options, err := c.credentials.options(c.servers.servers, c.trust.options(client.WithProtocol(protocol), client.WithTimeout(c.timeout),
-		client.WithHeader("User-Agent", "vitals/"+version()))...)
+	more = append(more, packing...)
+	more = append(more, client.WithProtocol(protocol), client.WithTimeout(c.timeout), client.WithHeader("User-Agent", "vitals/"+version()))
+	options, err := c.credentials.options(c.servers.servers, c.trust.options(more...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -77,6 +77,7 @@ func (c *chart) plot(plot *braille, line chartLine, owner int, y valueAxis) {
 			continue
 		}
 		px := int(math.Round((t - c.start) / (c.end - c.start) * float64(plot.width*2-1)))
+		v = max(y.low, min(v, y.high)) // the axis may end before numbers do
 		py := int(math.Round((y.high - v) / (y.high - y.low) * float64(plot.height*4-1)))
 		if t-lastTime <= 1.5*step {
 			plot.segment(lastX, lastY, px, py, owner)
@@ -147,14 +148,24 @@ func commonUnit(lines []chartLine) metric.Unit {
 // legend names the lines, with what one asks of each. What all names share is
 // said once, above them.
 func (c *chart) legend(b *strings.Builder, shown []chartLine) {
-	const fact = 10
+	const fact, leastName = 10, 12
 	shared := sharedLabels(shown)
-	room := max(8, c.width-3-3*(fact+1))
+	facts := []string{"last", "least", "greatest"}
+	for _, fewer := range [][]string{facts[:1], nil} {
+		if c.width-3-len(facts)*(fact+1) < leastName {
+			facts = fewer // the terminal is narrow
+		}
+	}
+	room := max(1, c.width-3-len(facts)*(fact+1))
 	head := ""
 	if len(shared) > 0 {
 		head = plainText(promName(shared))
 	}
-	fmt.Fprintf(b, "   %s %s %s %s\n", padRight(head, room), padLeft("last", fact), padLeft("least", fact), padLeft("greatest", fact))
+	b.WriteString("   " + padRight(head, room))
+	for _, name := range facts {
+		b.WriteString(" " + padLeft(name, fact))
+	}
+	b.WriteString("\n")
 	for i, line := range shown {
 		marker := c.paint(i, "━━")
 		if !c.colour {
@@ -173,7 +184,7 @@ func (c *chart) legend(b *strings.Builder, shown []chartLine) {
 			}
 		}
 		fmt.Fprintf(b, "%s %s", marker, padRight(plainText(promName(own)), room))
-		for _, v := range []float64{last, low, high} {
+		for _, v := range []float64{last, low, high}[:len(facts)] {
 			text := ""
 			if !math.IsNaN(last) {
 				text = readable(v, metric.Unit(line.unit))
@@ -183,8 +194,29 @@ func (c *chart) legend(b *strings.Builder, shown []chartLine) {
 		b.WriteString("\n")
 	}
 	if more := len(c.lines) - len(shown); more > 0 {
-		fmt.Fprintf(b, "and %d more series: choose fewer by labels or an aggregation, or see all with -o table\n", more)
+		text := fmt.Sprintf("and %d more series: choose fewer by labels or an aggregation, or see all with -o table", more)
+		b.WriteString(wrapped(text, c.width) + "\n")
 	}
+}
+
+// wrapped breaks a text into lines of at most so many letters, between words.
+func wrapped(text string, width int) string {
+	var b strings.Builder
+	at := 0
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case at == 0:
+		case at+1+len(word) > width:
+			b.WriteString("\n")
+			at = 0
+		default:
+			b.WriteString(" ")
+			at++
+		}
+		b.WriteString(word)
+		at += len(word)
+	}
+	return b.String()
 }
 
 // sharedLabels are the labels that all of several lines have alike.

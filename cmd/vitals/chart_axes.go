@@ -17,16 +17,21 @@ type valueAxis struct {
 	labels    []string
 }
 
-// newValueAxis makes an axis that holds low to high with about n steps.
+// newValueAxis makes an axis that holds low to high with about n steps. What is near
+// the greatest number that there is lies beyond its ends, which have to be numbers.
 func newValueAxis(low, high float64, unit metric.Unit, n int) valueAxis {
-	step := niceStep((high-low)/float64(n), unit)
+	const most = math.MaxFloat64 / 16
+	low, high = max(-most, min(low, most)), max(-most, min(high, most))
+	// Steps that are smaller beside the values than a number is exact tell nothing apart.
+	least := max(math.Abs(low), math.Abs(high)) * 1e-12
+	step := niceStep(max((high-low)/float64(n), least), unit)
 	first, last := math.Floor(low/step+1e-9), math.Ceil(high/step-1e-9)
 	if last <= first {
 		last = first + 1
 	}
 	a := valueAxis{low: first * step, high: last * step}
-	for i := first; i <= last; i++ {
-		a.ticks = append(a.ticks, i*step)
+	for i := range int(last-first) + 1 {
+		a.ticks = append(a.ticks, (first+float64(i))*step)
 	}
 	a.labels = tickLabels(a.ticks, step, unit)
 	return a
@@ -80,10 +85,16 @@ func tickLabels(ticks []float64, step float64, unit metric.Unit) []string {
 			size /= 1000
 			scale /= 1000
 		}
+		if size >= 999.5 {
+			return longLabels(ticks, unit)
+		}
 		suffix = steps[i] + suffix
 		if strings.HasSuffix(suffix, "B") || strings.HasSuffix(suffix, "B/s") {
 			suffix = " " + suffix
 		}
+	}
+	if !stepwise && isLong(ticks[0], ticks[len(ticks)-1]) {
+		return longLabels(ticks, unit)
 	}
 	decimals := min(max(0, int(math.Ceil(-math.Log10(step*scale)-1e-9))), 9)
 	labels := make([]string, len(ticks))
@@ -92,6 +103,29 @@ func tickLabels(ticks []float64, step float64, unit metric.Unit) []string {
 	}
 	if unit == metric.Seconds {
 		return durationLabels(ticks, labels)
+	}
+	return labels
+}
+
+// longLabels writes ticks that no prefix makes short, with as many digits as tell
+// them apart.
+func longLabels(ticks []float64, unit metric.Unit) []string {
+	labels := make([]string, len(ticks))
+	for digits := range 12 {
+		seen := map[string]bool{}
+		for i, t := range ticks {
+			labels[i] = strconv.FormatFloat(t, 'e', digits, 64)
+			if t == 0 {
+				labels[i] = "0"
+			}
+			seen[labels[i]] = true
+		}
+		if len(seen) == len(ticks) {
+			break
+		}
+	}
+	if unit == metric.GB { // the others are named by the legend
+		labels[len(labels)-1] += " GB"
 	}
 	return labels
 }
@@ -160,11 +194,29 @@ func (c *chart) timeAxis(b *strings.Builder, indent, width int) {
 	b.WriteString(strings.Repeat(" ", indent) + "└" + string(axis) + "\n")
 	b.WriteString(strings.TrimRight(string(labels), " ") + "\n")
 	from, to := c.at(c.start), c.at(c.end)
+	b.WriteString(caption(from, to, indent+1, indent+1+width))
+}
+
+// caption says from when to when, as far as there is room: the indentation goes
+// first, then the zone, then the year and the seconds.
+func caption(from, to time.Time, indent, width int) string {
 	end := time.TimeOnly
 	if from.YearDay() != to.YearDay() || from.Year() != to.Year() {
 		end = time.DateTime
 	}
-	b.WriteString(strings.Repeat(" ", indent+1) + from.Format(time.DateTime) + " to " + to.Format(end) + to.Format(" MST") + "\n")
+	span := from.Format(time.DateTime) + " to " + to.Format(end)
+	zone := to.Format(" MST")
+	switch room := width - len(span); {
+	case room >= indent+len(zone):
+		return strings.Repeat(" ", indent) + span + zone + "\n"
+	case room >= len(zone):
+		return strings.Repeat(" ", room-len(zone)) + span + zone + "\n"
+	case room >= 0:
+		return span + "\n"
+	case end == time.TimeOnly:
+		return from.Format("15:04:05") + " to " + to.Format("15:04:05") + "\n"
+	}
+	return from.Format("Jan _2 15:04") + " to\n" + to.Format("Jan _2 15:04") + "\n"
 }
 
 // timeStep is the least step whose labels have room, and how to write them.

@@ -99,6 +99,62 @@ func TestChartOfManySeries(t *testing.T) {
 	}
 }
 
+// On a narrow terminal nothing is wider than it, and what goes first is what one
+// misses least.
+func TestChartOfEachWidth(t *testing.T) {
+	draw := func(width, seconds int, lines ...chartLine) string {
+		t.Helper()
+		c := chart{width: width, height: 5, start: chartStart, end: float64(chartStart + seconds), step: 1, location: time.UTC, lines: lines}
+		got := c.draw()
+		for line := range strings.Lines(got) {
+			if w := ansi.StringWidth(strings.TrimSuffix(line, "\n")); w > width {
+				t.Errorf("%d cells of %d: %q", w, width, line)
+			}
+		}
+		return got
+	}
+	var lines []chartLine
+	for i := range 13 {
+		lines = append(lines, ramp(11, "__name__", "process_resident_memory_bytes", "hostname", "web-"+strconv.Itoa(i)+".example.com"))
+	}
+	for width := 20; width <= 100; width++ {
+		for _, seconds := range []int{10, 3600, 400_000, 400_000_000} {
+			draw(width, seconds, lines...)
+		}
+	}
+	f := func(width int, want, not string) {
+		t.Helper()
+		if got := draw(width, 10, lines[0]); !strings.Contains(got, want) || not != "" && strings.Contains(got, not) {
+			t.Errorf("at %d columns:\n%s", width, got)
+		}
+	}
+	f(60, "greatest", "")
+	f(40, "last", "greatest")
+	f(20, "14:00:00 to 14:00:10", "last")
+}
+
+// Numbers that nobody would write out are written by their power of ten.
+func TestChartOfLongNumbers(t *testing.T) {
+	for _, unit := range []string{"", "percent", "GB", "bytes", "bytes_per_second", "count_per_second", "celsius", "seconds", "jobs"} {
+		for _, v := range []float64{1e15, 1e18, 1e17 + 16, 1e22, 1e300, math.MaxFloat64} {
+			for _, low := range []float64{v / 2, v, math.Nextafter(v, 0), -v, 0} {
+				line := ramp(2)
+				line.unit, line.values = unit, []float64{low, v}
+				c := chart{width: 60, height: 12, start: chartStart, end: chartStart + 1, step: 1, location: time.UTC, lines: []chartLine{line}}
+				got := c.draw()
+				for line := range strings.Lines(got) {
+					if at := strings.IndexAny(line, "┤│"); ansi.StringWidth(line) > 60 || at > 24 {
+						t.Fatalf("from %v to %v %s:\n%s", low, v, unit, got)
+					}
+				}
+			}
+		}
+	}
+	if got := newValueAxis(0, 2e300, metric.Percent, 2).labels; !slices.Equal(got, []string{"0", "1e+300", "2e+300"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestValueAxis(t *testing.T) {
 	f := func(low, high float64, unit metric.Unit, want ...string) {
 		t.Helper()

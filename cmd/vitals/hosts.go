@@ -65,10 +65,13 @@ func hostStatus(h *monitoringv1.Host) string {
 	return status
 }
 
-// ago says how long a time is past, as a person would.
+// ago says how long a time is past, as a person would. An unset one, which older
+// servers send as the year 1, never was.
 func ago(t *timestamppb.Timestamp) string {
 	d := time.Since(t.AsTime())
 	switch {
+	case t.GetSeconds() <= 0:
+		return "never"
 	case d < 2*time.Second:
 		return "now"
 	case d < 2*time.Minute:

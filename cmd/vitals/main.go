@@ -31,7 +31,7 @@ func main() {
 
 // run executes the command line and returns the exit code.
 func run(ctx context.Context, root *cobra.Command, args []string) int {
-	root.SetArgs(args)
+	root.SetArgs(numbersApart(root, args))
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0

@@ -52,7 +52,7 @@ func newOwnReports(ctx context.Context, srv *server.Server, c serveConfig, logge
 	if err != nil {
 		return nil, usageError{err}
 	}
-	id, err := hostID(c.options.History.Dir)
+	id, _, err := hostID(c.options.History.Dir, machineID(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -188,7 +188,7 @@ func printChart(out io.Writer, req *monitoringv1.QueryPromQLRequest, res *monito
 	if f, ok := out.(*os.File); ok && isTerminal(out) {
 		c.colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 		if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
-			c.width = max(width, 40)
+			c.width = max(width, 20)
 			c.height = min(max(height-min(len(res.GetSeries()), chartSeries)-7, 6), 24)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	monitoringv1 "github.com/vitals-rpc/vitals/gen/monitoring/v1"
+	"github.com/vitals-rpc/vitals/metric"
 )
 
 func newReport() *cobra.Command {
@@ -24,8 +26,10 @@ func newReport() *cobra.Command {
 		Long: `Send one value of a metric of your own. It can then be asked for, watched and
 queried like any built-in one. The name is made of letters, digits and _.`,
 		Example: `  vitals report queue_depth 7 --unit jobs --label queue=mail
+  vitals report outside -4.5 --unit celsius
   vitals report backup_bytes 1.2e9 --host web-1 --unit bytes --about "size of the last backup"`,
-		Args: usage(cobra.ExactArgs(2)),
+		Args:        usage(cobra.ExactArgs(2)),
+		Annotations: map[string]string{takesNumbers: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			value, err := strconv.ParseFloat(args[1], 64)
 			if err != nil || math.IsInf(value, 0) || math.IsNaN(value) {
@@ -36,6 +40,9 @@ queried like any built-in one. The name is made of letters, digits and _.`,
 				sample.Kind = monitoringv1.MetricKind_METRIC_KIND_COUNTER
 			}
 			if sample.Labels, err = parsePairs("label", labels); err != nil {
+				return usageError{err}
+			}
+			if err := checkSeries(args[0], host, sample.Labels); err != nil {
 				return usageError{err}
 			}
 			req := &monitoringv1.ReportBatchRequest{Hostname: host, Samples: []*monitoringv1.CustomSample{sample}}
@@ -52,12 +59,25 @@ queried like any built-in one. The name is made of letters, digits and _.`,
 	return cmd
 }
 
+// checkSeries returns an error unless the server may take in a series of that name.
+func checkSeries(metricType, host string, labels map[string]string) error {
+	var pairs []string
+	for name, value := range labels {
+		pairs = append(pairs, name, value)
+	}
+	return metric.NewSeries(metricType, cmp.Or(host, "localhost"), metric.NewLabels(pairs...)).Check()
+}
+
+// parsePairs reads key=value texts; each key may come once.
 func parsePairs(what string, pairs []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, pair := range pairs {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || key == "" {
 			return nil, fmt.Errorf("%s %q is not of the form key=value", what, pair)
+		}
+		if before, twice := out[key]; twice {
+			return nil, fmt.Errorf("%s %q is given twice, as %q and as %q; leave one of them out", what, key, before, value)
 		}
 		out[key] = value
 	}

@@ -57,6 +57,9 @@ It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
   vitals serve --tls-cert server.pem --tls-key server.key --tls-client-ca clients.pem`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.check(); err != nil {
+				return usageError{err}
+			}
 			return runServe(cmd.Context(), c, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -68,10 +71,10 @@ It ends in order on SIGINT or SIGTERM; a second signal stops it at once.`,
 	f.StringSliceVar(&c.options.AllowedOrigins, "allow-origin", nil, "`origin` (scheme://host[:port]) whose pages may call the server from a browser; may be repeated")
 	h := &c.options.History
 	f.StringVar(&h.Dir, "data-dir", defaultDataDir(), "`folder` for history and all else that is kept")
-	f.Var(durationFlag(&h.RawRetention, 15*day), "retention", "how long every sample is kept, such as 15d")
+	f.Var(durationFlag(&h.RawRetention, 15*day), "retention", "how long every sample is kept, such as 15d; at least 2h")
 	f.Var(sizeFlag(&h.RawRetentionBytes, 0), "retention-size", "how much `space` every sample may take, such as 10GB; the oldest go first (default: no limit)")
-	f.Var(durationFlag(&h.MinuteRetention, 365*day), "retention-minute", "how long averages of a minute are kept")
-	f.Var(durationFlag(&h.HourRetention, 3650*day), "retention-hour", "how long averages of an hour are kept")
+	f.Var(durationFlag(&h.MinuteRetention, 365*day), "retention-minute", "how long averages of a minute are kept; at least an hour more than --out-of-order-window")
+	f.Var(durationFlag(&h.HourRetention, 3650*day), "retention-hour", "how long averages of an hour are kept; at least as long as that")
 	f.Var(durationFlag(&h.OutOfOrderWindow, day), "out-of-order-window", "how late samples may come in")
 	f.IntVar(&c.options.MaxHosts, "max-hosts", ingest.DefaultMaxHosts, "how `many` host names may report")
 	f.IntVar(&c.options.MaxSeriesPerHost, "max-series-per-host", ingest.DefaultMaxSeriesPerHost, "how `many` series one host may have")

@@ -11,8 +11,8 @@ import (
 	"github.com/vitals-rpc/vitals/server"
 	"github.com/vitals-rpc/vitals/server/access"
 	"github.com/vitals-rpc/vitals/server/account"
-	"github.com/vitals-rpc/vitals/server/account/sqlite"
 	"github.com/vitals-rpc/vitals/server/listen"
+	"github.com/vitals-rpc/vitals/server/store"
 )
 
 // accessConfig is the part of serve's command line that says who may call.
@@ -54,13 +54,16 @@ func (c *accessConfig) open(ctx context.Context, o *server.Options, stdout io.Wr
 		}
 		o.CertificateRoles = append(o.CertificateRoles, role)
 	}
-	store, err := sqlite.Open(ctx, o.History.Dir)
+	if err := store.CheckFree(o.History.Dir); err != nil {
+		return err
+	}
+	accounts, err := openAccounts(ctx, o.History.Dir)
 	if err != nil {
 		return err
 	}
-	o.Accounts, err = account.NewDirectory(ctx, account.Options{Store: store, Logger: o.Logger})
+	o.Accounts, err = account.NewDirectory(ctx, account.Options{Store: accounts, Logger: o.Logger})
 	if err != nil {
-		return errors.Join(err, store.Close())
+		return errors.Join(err, accounts.Close())
 	}
 	if err := c.makeFirstAdmin(ctx, o.Accounts, stdout); err != nil {
 		return errors.Join(err, o.Accounts.Close())

@@ -100,15 +100,4 @@ func noScreen(in io.Reader, out io.Writer, termName string) string {
 }
 
 // dialHTTP2 makes a client that can stream both ways.
-func (c *caller) dialHTTP2() (*client.Client, error) {
-	protocol, err := client.ParseProtocol(c.protocol)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	options, err := c.credentials.options(c.servers.servers, c.trust.options(client.WithProtocol(protocol), client.WithTimeout(c.timeout), client.WithH2C(),
-		client.WithHeader("User-Agent", "vitals/"+version()))...)
-	if err != nil {
-		return nil, err
-	}
-	return c.servers.dial(options...)
-}
+func (c *caller) dialHTTP2() (*client.Client, error) { return c.connect(client.WithH2C()) }

@@ -63,7 +63,7 @@ func (f *feedTest) is(ok func() bool) func() bool {
 // startFeed runs a feed until the test ends.
 func startFeed(t *testing.T, srv *servertest.Server, protocol string) *feedTest {
 	t.Helper()
-	c := caller{servers: serversConfig{servers: []string{srv.URL}}, protocol: protocol, timeout: servertest.Patience}
+	c := caller{servers: serversConfig{servers: []string{srv.URL}}, protocol: protocol, gzip: "auto", timeout: servertest.Patience}
 	cl, err := c.dialHTTP2()
 	if err != nil {
 		t.Fatal(err)

@@ -212,8 +212,8 @@ func (f *topFleet) list(l topHosts) {
 	for _, info := range l.list.GetHosts() {
 		h := f.host(info.GetHostname())
 		h.info = info
-		if seen := info.GetLastSeen().AsTime(); seen.After(h.heard) {
-			h.heard = seen
+		if seen := info.GetLastSeen(); seen.GetSeconds() > 0 && seen.AsTime().After(h.heard) {
+			h.heard = seen.AsTime()
 		}
 	}
 	for name, h := range f.hosts {
@@ -239,7 +239,7 @@ func (f *topFleet) status(h *topHost, now time.Time) monitoringv1.HostStatus {
 	byAge := monitoringv1.HostStatus_HOST_STATUS_DOWN
 	switch {
 	case h.heard.IsZero():
-		byAge = monitoringv1.HostStatus_HOST_STATUS_UNSPECIFIED
+		return h.info.GetStatus()
 	case old <= max(f.staleAfter, 3*interval):
 		return monitoringv1.HostStatus_HOST_STATUS_UP
 	case old <= max(f.downAfter, 10*interval):

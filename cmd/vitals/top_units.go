@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,6 +17,9 @@ var steps = []string{"", "K", "M", "G", "T", "P", "E"}
 // the point. between stands between number and prefix.
 func stepped(v float64, between string) string {
 	size, i := math.Abs(v), 0
+	if size >= 999.5e18 {
+		return strconv.FormatFloat(v, 'e', 2, 64) + between
+	}
 	for size >= 999.5 && i < len(steps)-1 {
 		size /= 1000
 		v /= 1000
@@ -28,12 +32,28 @@ func stepped(v float64, between string) string {
 	return strconv.FormatFloat(v, 'f', decimals, 64) + between + steps[i]
 }
 
+// isLong reports whether a value has too many digits to be written out.
+func isLong(values ...float64) bool {
+	return slices.ContainsFunc(values, func(v float64) bool { return math.Abs(v) >= 1e15 })
+}
+
+// fixed writes a value with one decimal, or by its power of ten where it is long.
+func fixed(v float64) string {
+	if isLong(v) {
+		return strconv.FormatFloat(v, 'e', 2, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 1, 64)
+}
+
 // readable writes a value of a unit as people say it: 16.8 GB, 1.2 MB/s, 45.0 °C.
 func readable(v float64, unit metric.Unit) string {
 	switch unit {
 	case metric.Percent:
-		return strconv.FormatFloat(v, 'f', 1, 64) + "%"
+		return fixed(v) + "%"
 	case metric.GB:
+		if v > math.MaxFloat64/1e9 || v < -math.MaxFloat64/1e9 {
+			return fixed(v) + " GB"
+		}
 		return stepped(v*1e9, " ") + "B"
 	case "bytes":
 		return stepped(v, " ") + "B"
@@ -42,7 +62,7 @@ func readable(v float64, unit metric.Unit) string {
 	case metric.CountPerSecond:
 		return stepped(v, "") + "/s"
 	case metric.Celsius:
-		return strconv.FormatFloat(v, 'f', 1, 64) + " °C"
+		return fixed(v) + " °C"
 	case metric.Seconds:
 		return readableSeconds(v)
 	case metric.Count, "":

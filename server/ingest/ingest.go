@@ -154,6 +154,17 @@ func (e *RateError) Error() string {
 	return fmt.Sprintf("host %q sends more than %d samples a second; wait and send again", e.Host, e.Rate)
 }
 
+// BatchSizeError says that a batch is larger than its host may ever send at once.
+type BatchSizeError struct {
+	Host string
+	// Size is how many samples it has, Most how many it may.
+	Size, Most int
+}
+
+func (e *BatchSizeError) Error() string {
+	return fmt.Sprintf("host %q sends %d samples at once; split them into batches of at most %d, which is ten seconds' worth of the server's --max-sample-rate", e.Host, e.Size, e.Most)
+}
+
 // HostLimitError says that no further host name is taken in.
 type HostLimitError struct{ Limit int }
 
@@ -165,12 +176,15 @@ func (e *HostLimitError) Error() string {
 // samples that are wrong are refused one by one and the rest is kept. An error
 // means that nothing is promised about the good ones: send them all again.
 //
-// Errors: *[RateError], *[HostLimitError]; the store's, such as store.ErrFull, with which live
-// values are updated all the same.
+// Errors: *[BatchSizeError], *[RateError], *[HostLimitError]; the store's, such as
+// store.ErrFull, with which live values are updated all the same.
 func (d *Door) Write(ctx context.Context, hostname string, samples []metric.Sample) (Receipt, error) {
 	host, err := d.sender(hostname)
 	if err != nil {
 		return Receipt{}, err
+	}
+	if most := host.limiter.Burst(); len(samples) > most {
+		return Receipt{}, &BatchSizeError{hostname, len(samples), most}
 	}
 	if !host.limiter.AllowN(d.opts.Now(), len(samples)) {
 		return Receipt{}, &RateError{hostname, d.opts.MaxRate}

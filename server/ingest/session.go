@@ -247,7 +247,7 @@ func (s *Session) add(rounds []Round) {
 // Samples that were just taken are live even while the history takes none; for
 // their sake the stream goes on then, and [Session.Receipt] has the error.
 //
-// Errors: as [Door.Write], but for *[RateError].
+// Errors: as [Door.Write], but for *[RateError] and *[BatchSizeError].
 func (s *Session) Flush(ctx context.Context) error {
 	defer s.batch.reset()
 	if now := s.door.opts.Now().UnixMilli(); now-s.told >= seriesIdle/4 {

@@ -81,7 +81,7 @@ func codeOf(err error) (connect.Code, bool) {
 		return connect.CodeNotFound, true
 	case is[*metric.NoSampleError](err), errors.Is(err, health.ErrStopping), errors.Is(err, interceptor.ErrStreamAge):
 		return connect.CodeUnavailable, true
-	case is[*admission.RefusedError](err), is[*ingest.RateError](err), is[*ingest.HostLimitError](err), errors.Is(err, store.ErrFull), is[*query.LimitError](err), is[*store.QueryLimitError](err):
+	case is[*admission.RefusedError](err), is[*ingest.RateError](err), is[*ingest.BatchSizeError](err), is[*ingest.HostLimitError](err), errors.Is(err, store.ErrFull), is[*query.LimitError](err), is[*store.QueryLimitError](err):
 		return connect.CodeResourceExhausted, true
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
 		return connect.CodeUnavailable, true

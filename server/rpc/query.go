@@ -80,11 +80,15 @@ var hostStatuses = map[fleet.Status]monitoringv1.HostStatus{
 }
 
 func hostMessage(h fleet.Host) *monitoringv1.Host {
+	var lastSeen *timestamppb.Timestamp
+	if !h.LastSeen.IsZero() { // it may have opened a stream and sent nothing yet
+		lastSeen = timestamppb.New(h.LastSeen)
+	}
 	return &monitoringv1.Host{
 		Hostname:     h.Hostname,
 		Status:       hostStatuses[h.Status],
 		FirstSeen:    timestamppb.New(h.FirstSeen),
-		LastSeen:     timestamppb.New(h.LastSeen),
+		LastSeen:     lastSeen,
 		Os:           h.OS,
 		Platform:     h.Platform,
 		Architecture: h.Architecture,

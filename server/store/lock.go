@@ -37,6 +37,8 @@ func plain(err error) error {
 		return fmt.Errorf("the disk is mounted read-only; mount it read-write or choose another folder: %w", err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("this user may not write there; change the folder's owner or choose another: %w", err)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("a folder above it is a file; choose another path: %w", err)
 	case isFull(err):
 		return fmt.Errorf("%w; make room: %w", ErrFull, err)
 	}
