@@ -22,15 +22,15 @@ func (s *Server) registerMetrics() {
 	s.metrics.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		gauge("grpc_streams_open", "Streaming calls that run now.", nil,
+		gauge("grpc_streams_open", "Streaming calls that run now.",
 			func() float64 { return float64(s.streams.Open()) }),
-		gauge("vitals_calls_at_work", "Unary calls that are at work, their requests read.", nil,
+		gauge("vitals_calls_at_work", "Unary calls that are at work, their requests read.",
 			func() float64 { return float64(s.admission.Gate.AtWork()) }),
-		gauge("vitals_refusals_held", "Refusals that are held back, so that their callers do nothing else meanwhile.", nil,
+		gauge("vitals_refusals_held", "Refusals that are held back, so that their callers do nothing else meanwhile.",
 			func() float64 { return float64(s.admission.Held()) }),
-		gauge("vitals_callers", "Callers that are told apart for their bounds.", nil,
+		gauge("vitals_callers", "Callers that are told apart for their bounds.",
 			func() float64 { return float64(s.admission.Gate.Callers()) }),
-		gauge("vitals_connections_open", "Connections that are open now, from before their TLS handshake on.", nil,
+		gauge("vitals_connections_open", "Connections that are open now, from before their TLS handshake on.",
 			func() float64 { return s.sumConnections((*listen.Connections).Open) }),
 		counter("vitals_live_dropped_samples_total", "Samples that readers of live streams lost because they were behind.", s.hub.Dropped),
 		counter("vitals_live_overflows_total", "How often the queue of a live stream overflowed: its reader lost the oldest samples and was told.", s.hub.Overflows),
@@ -118,8 +118,8 @@ func (s *Server) sumConnections(of func(*listen.Connections) int) float64 {
 	return float64(sum)
 }
 
-func gauge(name, help string, labels prometheus.Labels, value func() float64) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value)
+func gauge(name, help string, value func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 }
 
 // historyMetrics are those of the history and of the hosts. What a scrape says of them

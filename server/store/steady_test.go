@@ -9,7 +9,7 @@ import (
 func TestSteady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c steady
-		clock := int64(start)
+		clock := start
 		f := func(passes time.Duration, ahead int64, believed, jumped bool) {
 			t.Helper()
 			time.Sleep(passes)
