@@ -92,7 +92,8 @@ func New(history storage.Queryable, o Options) *Engine {
 //
 // The error is a [*ParseError] if the expression is wrong, an [*EvaluationError]
 // if it cannot be evaluated on the samples that there are, a [*LimitError] if a
-// limit was reached, the context's if that has ended.
+// limit was reached, a [*StorageError] if the history cannot be read, the
+// context's if that has ended.
 func (e *Engine) Instant(ctx context.Context, expr string, at time.Time) (Result, error) {
 	if err := checkTime(at); err != nil {
 		return Result{}, err
@@ -222,5 +223,5 @@ func (e *Engine) plain(ctx context.Context, expr string, err error) error {
 	if !ofStorage {
 		return &EvaluationError{Reason: err.Error()}
 	}
-	return fmt.Errorf("the query cannot be answered: %w", err)
+	return &StorageError{err}
 }

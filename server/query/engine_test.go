@@ -214,7 +214,9 @@ func TestWritten(t *testing.T) {
 	refused(strings.Repeat("(", 4000)+"cpu"+strings.Repeat(")", 4000), levels, strings.Repeat("(", 3900)+"cpu"+strings.Repeat(")", 3900))
 
 	const bytes = "bytes that functions add to labels"
-	again := func(call, arguments string, n int) string { return strings.Repeat(call, n) + "cpu" + strings.Repeat(arguments, n) }
+	again := func(call, arguments string, n int) string {
+		return strings.Repeat(call, n) + "cpu" + strings.Repeat(arguments, n)
+	}
 	passes(again(`label_replace(`, `,"a","$1.example","hostname","(.*)")`, 20))
 	passes(again(`label_join(`, `,"a","-","hostname","a")`, 5))
 	refused(again(`label_replace(`, `,"a","$1$1$1$1","a","(.*)")`, 4), bytes, again(`label_replace(`, `,"a","$1$1$1$1","a","(.*)")`, 4))
@@ -287,9 +289,13 @@ type dense struct {
 	chunkenc.Iterator
 	read int64
 	each func()
+	err  error // in place of samples
 }
 
 func (d *dense) Next() chunkenc.ValueType {
+	if d.err != nil {
+		return chunkenc.ValNone
+	}
 	d.read++
 	d.each()
 	return chunkenc.ValFloat
@@ -297,17 +303,18 @@ func (d *dense) Next() chunkenc.ValueType {
 func (d *dense) At() (int64, float64) { return d.read, 1 }
 func (d *dense) AtT() int64           { return d.read }
 func (d *dense) AtST() int64          { return 0 }
-func (d *dense) Err() error           { return nil }
+func (d *dense) Err() error           { return d.err }
 
 // oneSeries is a history of one series.
 type oneSeries struct {
 	storage.Querier
 	storage.Series
-	it *dense
+	it  *dense
+	err error // in place of it
 }
 
 func (o oneSeries) Select(context.Context, bool, *storage.SelectHints, ...*labels.Matcher) storage.SeriesSet {
-	return &onceSet{SeriesSet: storage.TestSeriesSet(o)}
+	return &onceSet{SeriesSet: storage.TestSeriesSet(o), given: o.err != nil, err: o.err}
 }
 func (o oneSeries) Iterator(chunkenc.Iterator) chunkenc.Iterator { return o.it }
 func (o oneSeries) Labels() labels.Labels                        { return labels.FromStrings(labels.MetricName, "cpu") }
@@ -317,7 +324,10 @@ func (o oneSeries) Close() error                                 { return nil }
 type onceSet struct {
 	storage.SeriesSet
 	given bool
+	err   error
 }
+
+func (s *onceSet) Err() error { return s.err }
 
 func (s *onceSet) Next() bool {
 	given := s.given
@@ -330,6 +340,16 @@ func TestStorageError(t *testing.T) {
 	_, err := query.New(broken, query.Options{}).Instant(context.Background(), `cpu`, begin)
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("got %v", err)
+	}
+	// Nor is it the expression's fault where it is found out while it is read.
+	for _, broken := range []oneSeries{{err: errRead}, {it: &dense{Iterator: chunkenc.NewNopIterator(), err: errRead}}} {
+		history := storage.QueryableFunc(func(int64, int64) (storage.Querier, error) { return broken, nil })
+		for _, expr := range []string{`cpu`, `rate(cpu[5m])`, `sum(max_over_time(cpu[5m:1m]))`} {
+			_, err := query.New(history, query.Options{}).Instant(t.Context(), expr, begin)
+			if _, ok := errors.AsType[*query.StorageError](err); !ok || !errors.Is(err, errRead) {
+				t.Errorf("%s: %v", expr, err)
+			}
+		}
 	}
 }
 

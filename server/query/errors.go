@@ -69,3 +69,14 @@ type RangeError struct {
 }
 
 func (e *RangeError) Error() string { return e.Reason }
+
+// StorageError says that the history could not be read, which is not the query's
+// fault.
+type StorageError struct {
+	Err error
+}
+
+func (e *StorageError) Error() string { return "the query cannot be answered: " + e.Err.Error() }
+
+// Unwrap returns what the history said.
+func (e *StorageError) Unwrap() error { return e.Err }

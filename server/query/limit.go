@@ -32,19 +32,16 @@ type limitedQuerier struct {
 }
 
 func (q *limitedQuerier) Select(ctx context.Context, sorted bool, hints *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
-	set := &limitedSet{SeriesSet: q.Querier.Select(ctx, sorted, hints, matchers...), querier: q}
-	if hints != nil && hints.Range > 0 {
-		set.end = &end{ctx: ctx}
-		context.AfterFunc(ctx, func() { set.end.passed.Store(true) })
-	}
-	return set
+	ending := &end{ctx: ctx}
+	context.AfterFunc(ctx, func() { ending.passed.Store(true) })
+	return &limitedSet{SeriesSet: q.Querier.Select(ctx, sorted, hints, matchers...), querier: q, end: ending}
 }
 
 type limitedSet struct {
 	storage.SeriesSet
 	querier *limitedQuerier
 	over    bool
-	end     *end // nil where each series is read in a moment
+	end     *end
 }
 
 func (s *limitedSet) Next() bool {
@@ -56,9 +53,6 @@ func (s *limitedSet) Next() bool {
 }
 
 func (s *limitedSet) At() storage.Series {
-	if s.end == nil {
-		return s.SeriesSet.At()
-	}
 	return endingSeries{s.SeriesSet.At(), s.end}
 }
 
@@ -69,7 +63,15 @@ func (s *limitedSet) Err() error {
 			Hint: `name a host or a label in the selector, such as {hostname="web-1"}`,
 		}
 	}
-	return s.SeriesSet.Err()
+	return ofStorage(s.SeriesSet.Err())
+}
+
+// ofStorage tells the history's errors from the engine's own.
+func ofStorage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return promql.ErrStorage{Err: err}
 }
 
 // end is that of a query's time. The engine looks at it between series, but the
@@ -121,5 +123,5 @@ func (it *endingIterator) Err() error {
 	if err := it.end.Err(); err != nil {
 		return err
 	}
-	return it.Iterator.Err()
+	return ofStorage(it.Iterator.Err())
 }

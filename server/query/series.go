@@ -70,5 +70,8 @@ func (e *Engine) MetricTypes(ctx context.Context, hostname string, start, end ti
 		matchers = append(matchers, labels.MustNewMatcher(labels.MatchEqual, metric.HostLabel, hostname))
 	}
 	names, _, err := querier.LabelValues(ctx, metric.TypeLabel, nil, matchers...)
-	return names, errors.Join(err, querier.Close())
+	if err = errors.Join(err, querier.Close()); err != nil && ctx.Err() == nil {
+		err = &StorageError{err}
+	}
+	return names, err
 }

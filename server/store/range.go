@@ -64,7 +64,8 @@ type RangeSeries struct {
 // are multiples of the step, so that a window that moves on gives the same
 // buckets; a single bucket is the range as it is.
 //
-// It returns a [*QueryLimitError] if the query touches more than it may.
+// It returns a [*QueryLimitError] if the query touches more than it may, and a
+// [*ReadError] if there is something that it cannot read.
 func (s *Store) Range(ctx context.Context, request RangeRequest) (RangeResult, error) {
 	if request.End < request.Start {
 		return RangeResult{}, fmt.Errorf("the range ends (%d) before it starts (%d)", request.End, request.Start)
@@ -78,7 +79,11 @@ func (s *Store) Range(ctx context.Context, request RangeRequest) (RangeResult, e
 	setDefault(&request.MaxSamples, 50_000_000)
 	request.Start, request.End = within(request.Start), within(request.End)
 	r := ranger{store: s, request: request, late: s.marks.snapshot(), series: map[uint64][]*ranged{}}
-	return r.run(ctx)
+	result, err := r.run(ctx)
+	if _, limit := errors.AsType[*QueryLimitError](err); err != nil && !limit && ctx.Err() == nil {
+		err = &ReadError{err}
+	}
+	return result, err
 }
 
 func setDefault(value *int, standard int) {
