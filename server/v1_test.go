@@ -123,6 +123,10 @@ func TestQueryErrors(t *testing.T) {
 		}
 		_, err = q.QueryRange(t.Context(), &monitoringv1.QueryRangeRequest{Selector: "cpu", Start: now, End: timestamppb.New(now.AsTime().Add(-time.Hour))})
 		wantError(t, err, connect.CodeInvalidArgument, "before the start")
+		year1960 := timestamppb.New(time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC))
+		if res, err := q.QueryRange(t.Context(), &monitoringv1.QueryRangeRequest{Selector: "cpu", Start: year1960, MaxPoints: 1}); err != nil || len(res.GetSeries()) == 0 || len(res.GetSeries()[0].GetTimes()) != 1 {
+			t.Errorf("since 1960 in one point: %v, %v", res, err)
+		}
 		_, err = q.ListMetrics(t.Context(), &monitoringv1.ListMetricsRequest{Hostname: "serverO1"})
 		wantError(t, err, connect.CodeNotFound, "serverO1", "server01")
 	})
