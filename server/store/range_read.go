@@ -23,8 +23,8 @@ func (r *ranger) readAll(ctx context.Context, all []*ranged) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for range workers {
 		group.Go(func() error {
-			w := rangeWorker{ranger: r, columns: columnsPool.Get().(*tier.Columns)}
-			defer columnsPool.Put(w.columns)
+			w := rangeWorker{ranger: r, rangeBuffers: bufferPool.Get().(*rangeBuffers)}
+			defer bufferPool.Put(w.rangeBuffers)
 			for i := int(next.Add(1)) - 1; i < len(all); i = int(next.Add(1)) - 1 {
 				if err := ctx.Err(); err != nil {
 					return err
@@ -42,10 +42,18 @@ func (r *ranger) readAll(ctx context.Context, all []*ranged) error {
 // rangeWorker reads one series after the other with one set of buffers.
 type rangeWorker struct {
 	*ranger
-	columns *tier.Columns
-	it      chunkenc.Iterator
+	*rangeBuffers
+	it chunkenc.Iterator
+}
+
+type rangeBuffers struct {
+	columns tier.Columns
 	buckets buckets
 }
+
+// bufferPool spares each query the growing of its columns: a year of hours takes
+// 400 KB.
+var bufferPool = sync.Pool{New: func() any { return &rangeBuffers{columns: tier.Columns{SkipLast: true}} }}
 
 // buckets are those of one series that have samples, in the order of time.
 type buckets struct {
@@ -53,10 +61,6 @@ type buckets struct {
 	sum, min, max []float64
 	samples       []uint64
 }
-
-// columnsPool spares each query the growing of its columns: a year of hours
-// takes 400 KB.
-var columnsPool = sync.Pool{New: func() any { return &tier.Columns{SkipLast: true} }}
 
 func (w *rangeWorker) read(a *ranged) error {
 	w.buckets.reset()
@@ -109,7 +113,7 @@ func (w *rangeWorker) readPart(a *ranged, p part) error {
 	if p.from >= p.to {
 		return nil
 	}
-	c := w.columns
+	c := &w.columns
 	c.Reset()
 	if a.rolled {
 		p.view.Read(a.id, p.from, p.to, c)
@@ -128,14 +132,14 @@ func (w *rangeWorker) readPart(a *ranged, p part) error {
 
 // foldAll folds the columns in, a run of rows that share a bucket at a time.
 func (w *rangeWorker) foldAll() {
-	c, g := w.columns, &w.grid
+	c, g := &w.columns, &w.grid
 	n := c.Len()
-	count, sum, least, greatest := c.Count[:n], c.Sum[:n], c.Min[:n], c.Max[:n]
+	start, count, sum, least, greatest := c.Start[:n], c.Count[:n], c.Sum[:n], c.Min[:n], c.Max[:n]
 	for i := 0; i < n; {
-		bucket := g.bucket(c.Start[i])
+		bucket := g.bucket(start[i])
 		end := g.start(bucket + 1)
 		samples, total, low, high := uint64(count[i]), sum[i], least[i], greatest[i]
-		for i++; i < n && c.Start[i] < end; i++ {
+		for i++; i < n && start[i] < end; i++ {
 			samples += uint64(count[i])
 			total += sum[i]
 			if least[i] < low {
