@@ -317,7 +317,7 @@ func (o oneSeries) Select(context.Context, bool, *storage.SelectHints, ...*label
 	return &onceSet{SeriesSet: storage.TestSeriesSet(o), given: o.err != nil, err: o.err}
 }
 func (o oneSeries) Iterator(chunkenc.Iterator) chunkenc.Iterator { return o.it }
-func (o oneSeries) Labels() labels.Labels                        { return labels.FromStrings(labels.MetricName, "cpu") }
+func (o oneSeries) Labels() labels.Labels                        { return labels.FromStrings(metric.TypeLabel, "cpu") }
 func (o oneSeries) Close() error                                 { return nil }
 
 // onceSet has one series.

@@ -35,7 +35,7 @@ func (e *Engine) Selector(text string) ([]*labels.Matcher, error) {
 func selectsNothing(text string, matchers []*labels.Matcher) (reason string) {
 	names, nonEmpty := 0, false
 	for _, m := range matchers {
-		if m.Name == labels.MetricName {
+		if m.Name == metric.TypeLabel {
 			names++
 		}
 		nonEmpty = nonEmpty || !m.Matches("")
