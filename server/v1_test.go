@@ -110,11 +110,23 @@ func TestQueryErrors(t *testing.T) {
 		promql(&monitoringv1.QueryPromQLRequest{Query: "cpu", Start: now, Step: durationpb.New(-1)}, connect.CodeInvalidArgument, "step")
 		promql(&monitoringv1.QueryPromQLRequest{Query: "cpu", Start: timestamppb.New(now.AsTime().Add(-30 * 24 * time.Hour)), Step: durationpb.New(time.Second)},
 			connect.CodeResourceExhausted, "points", "step")
+		promql(&monitoringv1.QueryPromQLRequest{Query: "sum_over_time(load1[100y:1ms])"}, connect.CodeResourceExhausted, "steps of subqueries", "line 1, column 15", "longer step")
+		promql(&monitoringv1.QueryPromQLRequest{Query: strings.Repeat("label_join(", 50) + "cpu" + strings.Repeat(`,"a","","hostname","a","a")`, 50)},
+			connect.CodeResourceExhausted, "add to labels", "line 1, column")
+		promql(&monitoringv1.QueryPromQLRequest{Query: "cpu", Time: &timestamppb.Timestamp{Seconds: 253402300799}}, connect.CodeInvalidArgument, "time", "2262")
 
 		_, err := q.QueryRange(t.Context(), &monitoringv1.QueryRangeRequest{Selector: "cpu{"})
 		wantError(t, err, connect.CodeInvalidArgument, "line 1")
+		for _, selector := range []string{"{}", `{hostname=""}`, `{hostname!="server01"}`, `cpu{__name__="memory"}`, "cpu[5m]", "sum(cpu)"} {
+			_, err = q.QueryRange(t.Context(), &monitoringv1.QueryRangeRequest{Selector: selector})
+			wantError(t, err, connect.CodeInvalidArgument, "line 1, column", "near")
+		}
 		_, err = q.QueryRange(t.Context(), &monitoringv1.QueryRangeRequest{Selector: "cpu", Start: now, End: timestamppb.New(now.AsTime().Add(-time.Hour))})
 		wantError(t, err, connect.CodeInvalidArgument, "before the start")
+		year1960 := timestamppb.New(time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC))
+		if res, err := q.QueryRange(t.Context(), &monitoringv1.QueryRangeRequest{Selector: "cpu", Start: year1960, MaxPoints: 1}); err != nil || len(res.GetSeries()) == 0 || len(res.GetSeries()[0].GetTimes()) != 1 {
+			t.Errorf("since 1960 in one point: %v, %v", res, err)
+		}
 		_, err = q.ListMetrics(t.Context(), &monitoringv1.ListMetricsRequest{Hostname: "serverO1"})
 		wantError(t, err, connect.CodeNotFound, "serverO1", "server01")
 	})

@@ -3,6 +3,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,9 @@ type Options struct {
 	MaxSeries int
 	// MaxPoints is the most steps of a range query: 11,000 by default.
 	MaxPoints int
+	// MaxSubquerySteps is the most steps of all subqueries of a query: a million by
+	// default, at 16 bytes each.
+	MaxSubquerySteps int
 	// Timeout is how long a query may take: 30 seconds by default. The context's
 	// deadline holds as well.
 	Timeout time.Duration
@@ -39,6 +43,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxSamples, 50_000_000)
 	setDefault(&o.MaxSeries, 10_000)
 	setDefault(&o.MaxPoints, 11_000)
+	setDefault(&o.MaxSubquerySteps, 1_000_000)
 	setDefault(&o.Timeout, 30*time.Second)
 	setDefault(&o.Lookback, 5*time.Minute)
 	if o.Logger == nil {
@@ -73,7 +78,7 @@ func New(history storage.Queryable, o Options) *Engine {
 			Timeout:       o.Timeout,
 			LookbackDelta: o.Lookback,
 			NoStepSubqueryIntervalFn: func(int64) int64 {
-				return time.Minute.Milliseconds()
+				return defaultSubqueryStep.Milliseconds()
 			},
 			EnableAtModifier:     true,
 			EnableNegativeOffset: true,
@@ -87,8 +92,15 @@ func New(history storage.Queryable, o Options) *Engine {
 //
 // The error is a [*ParseError] if the expression is wrong, an [*EvaluationError]
 // if it cannot be evaluated on the samples that there are, a [*LimitError] if a
-// limit was reached, the context's if that has ended.
+// limit was reached, a [*StorageError] if the history cannot be read, the
+// context's if that has ended.
 func (e *Engine) Instant(ctx context.Context, expr string, at time.Time) (Result, error) {
+	if err := checkTime(at); err != nil {
+		return Result{}, err
+	}
+	if err := checkPatterns(expr); err != nil {
+		return Result{}, err
+	}
 	q, err := e.engine.NewInstantQuery(ctx, e.limited(), nil, expr, at)
 	if err != nil {
 		return Result{}, e.plain(ctx, expr, err)
@@ -103,6 +115,9 @@ func (e *Engine) Range(ctx context.Context, expr string, start, end time.Time, s
 	if err := e.checkRange(start, end, step); err != nil {
 		return Result{}, err
 	}
+	if err := checkPatterns(expr); err != nil {
+		return Result{}, err
+	}
 	q, err := e.engine.NewRangeQuery(ctx, e.limited(), nil, expr, start, end, step)
 	if err != nil {
 		return Result{}, e.plain(ctx, expr, err)
@@ -110,7 +125,23 @@ func (e *Engine) Range(ctx context.Context, expr string, start, end time.Time, s
 	return e.exec(ctx, expr, q)
 }
 
+// The engine counts in nanoseconds in places, of which an int64 holds some centuries.
+var (
+	earliest = time.Date(1678, 1, 1, 0, 0, 0, 0, time.UTC)
+	latest   = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func checkTime(at time.Time) error {
+	if at.Before(earliest) || at.After(latest) {
+		return &RangeError{fmt.Sprintf("the time %d, in seconds since 1970, is not between the years %d and %d", at.Unix(), earliest.Year(), latest.Year())}
+	}
+	return nil
+}
+
 func (e *Engine) checkRange(start, end time.Time, step time.Duration) error {
+	if err := cmp.Or(checkTime(start), checkTime(end)); err != nil {
+		return err
+	}
 	switch {
 	case end.Before(start):
 		return &RangeError{fmt.Sprintf("the range ends at %s, before it starts at %s", end.UTC().Format(time.RFC3339), start.UTC().Format(time.RFC3339))}
@@ -129,6 +160,17 @@ func (e *Engine) checkRange(start, end time.Time, step time.Duration) error {
 
 func (e *Engine) exec(ctx context.Context, expr string, q promql.Query) (Result, error) {
 	defer q.Close()
+	if stmt, ok := q.Statement().(*parser.EvalStmt); ok {
+		at := moments{count: 1}
+		if stmt.Interval > 0 {
+			at.width = stmt.End.Sub(stmt.Start).Milliseconds()
+			at.count = at.width/stmt.Interval.Milliseconds() + 1
+		}
+		w := written{expr: expr, options: e.options}
+		if _, err := w.check(stmt.Expr, at, 0); err != nil {
+			return Result{}, err
+		}
+	}
 	r := q.Exec(ctx)
 	if r.Err != nil {
 		return Result{}, e.plain(ctx, expr, r.Err)
@@ -181,5 +223,5 @@ func (e *Engine) plain(ctx context.Context, expr string, err error) error {
 	if !ofStorage {
 		return &EvaluationError{Reason: err.Error()}
 	}
-	return fmt.Errorf("the query cannot be answered: %w", err)
+	return &StorageError{err}
 }

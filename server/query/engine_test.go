@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"go.uber.org/goleak"
 
 	"github.com/vitals-rpc/vitals/metric"
@@ -165,11 +168,188 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestWritten asks for what would take much by what is written, of a history that
+// may not be read.
+func TestWritten(t *testing.T) {
+	unread := storage.QueryableFunc(func(int64, int64) (storage.Querier, error) { return nil, errRead })
+	e := query.New(unread, query.Options{})
+	ask := func(expr string) []error {
+		_, instant := e.Instant(t.Context(), expr, begin)
+		_, overTime := e.Range(t.Context(), expr, begin, begin.Add(24*time.Hour), 10*time.Second)
+		return []error{instant, overTime}
+	}
+	passes := func(expr string) {
+		t.Helper()
+		for _, err := range ask(expr) {
+			if !errors.Is(err, errRead) {
+				t.Errorf("%.200s: %v", expr, err)
+			}
+		}
+	}
+	refused := func(expr, what, near string) {
+		t.Helper()
+		for _, err := range ask(expr) {
+			limit, ok := errors.AsType[*query.LimitError](err)
+			if !ok || limit.What != what || limit.Place == nil || limit.Place.Near != near || !strings.Contains(err.Error(), "at line 1, column ") {
+				t.Errorf("%.200s: %.500v, want the limit of %q near %q", expr, err, what, near)
+			}
+		}
+	}
+	const steps = "steps of subqueries"
+	passes(`sum_over_time(cpu[1d:1s])`)
+	passes(`max_over_time(avg_over_time(cpu[1h:10s])[1d:])`)
+	passes(`sum_over_time(cpu[1s:1ms] @ 9223372036854775 offset -290y)`)
+	refused(`sum_over_time(cpu[100y:1ms])`, steps, `cpu[100y:1ms]`)
+	refused(`1 + sum_over_time(cpu[2d:1ms] offset 5m) / 2`, steps, `cpu[2d:1ms] offset 5m`)
+	refused(`sum_over_time(cpu[100y:])`, steps, `cpu[100y:]`)
+	refused(`sum_over_time(cpu[12d:1s] @ end())`, steps, `cpu[12d:1s] @ end()`)
+	refused(`sum(max_over_time(sum_over_time(cpu[1h:1s])[20y:1d]))`, steps, `cpu[1h:1s]`)
+	refused(`max_over_time(cpu[6d:1s] @ 0) + max_over_time(memory[6d:1s] @ 0)`, steps, `memory[6d:1s] @ 0`)
+	refused(`max_over_time(sum_over_time(cpu[1d:1s])[1d:1s])`, "steps in the windows of subqueries", `cpu[1d:1s]`)
+
+	const levels = "levels of calls, signs and brackets"
+	passes(strings.Repeat("cpu + ", 500) + "cpu")
+	passes(strings.Repeat("abs(", 90) + "cpu" + strings.Repeat(")", 90))
+	refused(strings.Repeat("-", 101)+"cpu", levels, "-cpu")
+	refused(strings.Repeat("(", 4000)+"cpu"+strings.Repeat(")", 4000), levels, strings.Repeat("(", 3900)+"cpu"+strings.Repeat(")", 3900))
+
+	const bytes = "bytes that functions add to labels"
+	again := func(call, arguments string, n int) string {
+		return strings.Repeat(call, n) + "cpu" + strings.Repeat(arguments, n)
+	}
+	passes(again(`label_replace(`, `,"a","$1.example","hostname","(.*)")`, 20))
+	passes(again(`label_join(`, `,"a","-","hostname","a")`, 5))
+	refused(again(`label_replace(`, `,"a","$1$1$1$1","a","(.*)")`, 4), bytes, again(`label_replace(`, `,"a","$1$1$1$1","a","(.*)")`, 4))
+	refused(again(`label_join(`, `,"a","-","a","a","a","a")`, 4), bytes, again(`label_join(`, `,"a","-","a","a","a","a")`, 4))
+	refused(`label_join(`+again(`label_replace(`, `,"a","`+strings.Repeat("x", 4000)+`$1$1$1","a","(.*)")`, 2)+`,"b","","a","a","a")`, bytes,
+		`label_join(`+again(`label_replace(`, `,"a","`+strings.Repeat("x", 4000)+`$1$1$1","a","(.*)")`, 2)+`,"b","","a","a","a")`)
+
+	const patterns = "parts of regular expressions"
+	large := `"` + strings.Repeat(`\\pL{0,1000}`, 30) + `"`
+	passes(`cpu{hostname=~"` + strings.Repeat(`web-[0-9]{1,3}|`, 200) + `"}`)
+	refused(`cpu{hostname=~`+large+`}`, patterns, large)
+	refused(`label_replace(cpu, "a", "$1", "hostname", `+large+`)`, patterns, large)
+	if _, err := e.Selector(`cpu{hostname!~` + large + `}`); err == nil || !strings.Contains(err.Error(), patterns) {
+		t.Errorf("a selector with a large pattern: %v", err)
+	}
+}
+
+var errRead = errors.New("the history was read")
+
+// TestTimes asks at times that the engine cannot count to.
+func TestTimes(t *testing.T) {
+	e := query.New(newHistory(t).Queryable(), query.Options{})
+	for _, at := range []time.Time{time.Unix(1<<62, 0), time.Unix(-1<<62, 0), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), {}} {
+		_, err := e.Instant(t.Context(), `cpu`, at)
+		if _, ok := errors.AsType[*query.RangeError](err); !ok {
+			t.Errorf("at %v: %v", at, err)
+		}
+		for _, r := range [][2]time.Time{{at, begin}, {begin, at}, {at, at}} {
+			_, err := e.Range(t.Context(), `cpu`, r[0], r[1], time.Hour)
+			if _, ok := errors.AsType[*query.RangeError](err); !ok {
+				t.Errorf("from %v to %v: %v", r[0], r[1], err)
+			}
+		}
+	}
+}
+
+func TestSelector(t *testing.T) {
+	e := query.New(nil, query.Options{})
+	for _, text := range []string{`{}`, ` {} `, `{hostname=""}`, `{hostname=~".*"}`, `{hostname!="web-1"}`, `cpu{__name__="memory"}`, `cpu[5m]`, `cpu offset 5m`, `sum(cpu)`, `cpu{`, ``} {
+		_, err := e.Selector(text)
+		if p, ok := errors.AsType[*query.ParseError](err); !ok || p.Line != 1 || p.Reason == "" {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, text := range []string{`cpu`, `sum`, `{hostname="web-1"}`, `{__name__=~"cpu.*",__name__!="cpu_core"}`, `{"cpu"}`, `{"cpu",hostname=""}`} {
+		if _, err := e.Selector(text); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// TestGivenUp leaves a query while the windows of one series are read.
+func TestGivenUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	it := &dense{Iterator: promql.NewStorageSeries(promql.Series{Floats: []promql.FPoint{{T: 1}}}).Iterator(nil)}
+	it.each = func() {
+		if it.read == 20_000 {
+			cancel()
+		}
+	}
+	one := storage.QueryableFunc(func(int64, int64) (storage.Querier, error) { return oneSeries{it: it}, nil })
+	_, err := query.New(one, query.Options{}).Range(ctx, `sum_over_time(cpu[10s])`, time.UnixMilli(10_000), time.UnixMilli(1_100_000), 100*time.Millisecond)
+	if !errors.Is(err, context.Canceled) || it.read > 1_000_000 {
+		t.Errorf("%v after %d samples", err, it.read)
+	}
+}
+
+// dense has a sample a millisecond; it leaves seeking to the first to another.
+type dense struct {
+	chunkenc.Iterator
+	read int64
+	each func()
+	err  error // in place of samples
+}
+
+func (d *dense) Next() chunkenc.ValueType {
+	if d.err != nil {
+		return chunkenc.ValNone
+	}
+	d.read++
+	d.each()
+	return chunkenc.ValFloat
+}
+func (d *dense) At() (int64, float64) { return d.read, 1 }
+func (d *dense) AtT() int64           { return d.read }
+func (d *dense) AtST() int64          { return 0 }
+func (d *dense) Err() error           { return d.err }
+
+// oneSeries is a history of one series.
+type oneSeries struct {
+	storage.Querier
+	storage.Series
+	it  *dense
+	err error // in place of it
+}
+
+func (o oneSeries) Select(context.Context, bool, *storage.SelectHints, ...*labels.Matcher) storage.SeriesSet {
+	return &onceSet{SeriesSet: storage.TestSeriesSet(o), given: o.err != nil, err: o.err}
+}
+func (o oneSeries) Iterator(chunkenc.Iterator) chunkenc.Iterator { return o.it }
+func (o oneSeries) Labels() labels.Labels                        { return labels.FromStrings(metric.TypeLabel, "cpu") }
+func (o oneSeries) Close() error                                 { return nil }
+
+// onceSet has one series.
+type onceSet struct {
+	storage.SeriesSet
+	given bool
+	err   error
+}
+
+func (s *onceSet) Err() error { return s.err }
+
+func (s *onceSet) Next() bool {
+	given := s.given
+	s.given = true
+	return !given
+}
+
 func TestStorageError(t *testing.T) {
 	broken := storage.QueryableFunc(func(int64, int64) (storage.Querier, error) { return nil, store.ErrUnavailable })
 	_, err := query.New(broken, query.Options{}).Instant(context.Background(), `cpu`, begin)
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("got %v", err)
+	}
+	// Nor is it the expression's fault where it is found out while it is read.
+	for _, broken := range []oneSeries{{err: errRead}, {it: &dense{Iterator: chunkenc.NewNopIterator(), err: errRead}}} {
+		history := storage.QueryableFunc(func(int64, int64) (storage.Querier, error) { return broken, nil })
+		for _, expr := range []string{`cpu`, `rate(cpu[5m])`, `sum(max_over_time(cpu[5m:1m]))`} {
+			_, err := query.New(history, query.Options{}).Instant(t.Context(), expr, begin)
+			if _, ok := errors.AsType[*query.StorageError](err); !ok || !errors.Is(err, errRead) {
+				t.Errorf("%s: %v", expr, err)
+			}
+		}
 	}
 }
 

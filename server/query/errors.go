@@ -3,48 +3,32 @@ package query
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/promql/parser/posrange"
 )
 
 // ParseError says where an expression is wrong.
 type ParseError struct {
-	// Line and Column are counted from 1, the column in characters.
-	Line, Column int
-	// Offset and End are the wrong part's place in bytes, counted from 0; End is
-	// not included.
-	Offset, End int
-	// Near is the wrong part, empty at the end of the expression.
-	Near string
+	// Place is the wrong part.
+	Place
 	// Reason is what is wrong with it.
 	Reason string
 }
 
 func (e *ParseError) Error() string {
-	near := "at its end"
-	if e.Near != "" {
-		near = fmt.Sprintf("near %q", e.Near)
-	}
-	return fmt.Sprintf("the expression is wrong at line %d, column %d, %s: %s", e.Line, e.Column, near, e.Reason)
+	return fmt.Sprintf("the expression is wrong %v: %s", e.Place, e.Reason)
 }
 
 func newParseError(expr string, err parser.ParseErr) *ParseError {
-	start := min(max(0, int(err.PositionRange.Start)), len(expr))
-	end := min(max(start, int(err.PositionRange.End)), len(expr))
+	at := err.PositionRange
 	// Of a bracket too many the parser may name the place behind it.
 	_, extra, isExtra := strings.Cut(strings.TrimSuffix(err.Err.Error(), "'"), "unexpected right parenthesis '")
+	start := min(max(0, int(at.Start)), len(expr))
 	if isExtra && !strings.HasPrefix(expr[start:], extra) && strings.HasSuffix(expr[:start], extra) {
-		start, end = start-len(extra), start
+		at = posrange.PositionRange{Start: posrange.Pos(start - len(extra)), End: posrange.Pos(start)}
 	}
-	before := expr[:start]
-	line := strings.LastIndexByte(before, '\n') + 1
-	return &ParseError{
-		Line:   strings.Count(before, "\n") + 1,
-		Column: utf8.RuneCountInString(before[line:]) + 1,
-		Offset: start, End: end, Near: expr[start:end],
-		Reason: err.Err.Error(),
-	}
+	return &ParseError{Place: newPlace(expr, at), Reason: err.Err.Error()}
 }
 
 // LimitError says which limit a query has reached and how to stay below it.
@@ -55,10 +39,17 @@ type LimitError struct {
 	Limit string
 	// Hint says what to change about the query.
 	Hint string
+	// Place is the part of the expression that reaches it; nil where no part does
+	// alone.
+	Place *Place
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("the query reaches the limit of %s (%s): %s", e.What, e.Limit, e.Hint)
+	where := ""
+	if e.Place != nil {
+		where = " " + e.Place.String()
+	}
+	return fmt.Sprintf("the query reaches the limit of %s (%s)%s: %s", e.What, e.Limit, where, e.Hint)
 }
 
 // EvaluationError says that an expression parses but cannot be evaluated on the
@@ -78,3 +69,14 @@ type RangeError struct {
 }
 
 func (e *RangeError) Error() string { return e.Reason }
+
+// StorageError says that the history could not be read, which is not the query's
+// fault.
+type StorageError struct {
+	Err error
+}
+
+func (e *StorageError) Error() string { return "the query cannot be answered: " + e.Err.Error() }
+
+// Unwrap returns what the history said.
+func (e *StorageError) Unwrap() error { return e.Err }

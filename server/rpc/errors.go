@@ -43,12 +43,19 @@ func Told(err error) error {
 	if !ok {
 		return err
 	}
-	told := connect.NewError(code, err.Error()).WithCause(err)
+	text := err.Error()
+	if code == connect.CodeInternal {
+		text = unreadable
+	}
+	told := connect.NewError(code, text).WithCause(err)
 	if after := retryAfter(err); after > 0 {
 		return tryLater(told, after)
 	}
 	return told
 }
+
+// unreadable is told of history that cannot be read; the cause is the operator's.
+const unreadable = "a part of the history cannot be read; ask for other series or another time, or see the server's log for the cause"
 
 // rateRetry is when to come back where a rate was exceeded.
 const rateRetry = time.Second
@@ -105,6 +112,8 @@ func codeOf(err error) (connect.Code, bool) {
 		return connect.CodeDeadlineExceeded, true
 	case errors.Is(err, context.Canceled):
 		return connect.CodeCanceled, true
+	case is[*query.StorageError](err), is[*store.ReadError](err): // without a cause that is above
+		return connect.CodeInternal, true
 	}
 	return 0, false
 }

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"connectrpc.com/connect/v2"
 
 	"github.com/vitals-rpc/vitals/metric"
 	"github.com/vitals-rpc/vitals/server/health"
+	"github.com/vitals-rpc/vitals/server/query"
 	"github.com/vitals-rpc/vitals/server/rpc"
+	"github.com/vitals-rpc/vitals/server/store"
 )
 
 // through sends an error through the table.
@@ -38,6 +42,18 @@ func TestErrors(t *testing.T) {
 	f(&metric.AmbiguousTypeError{Type: "a", Host: "b", Series: []*metric.Series{metric.NewSeries("a", "b", nil)}}, connect.CodeInvalidArgument)
 	f(context.DeadlineExceeded, connect.CodeDeadlineExceeded)
 	f(context.Canceled, connect.CodeCanceled)
+
+	// Of history that cannot be read callers are told what to do, unless it will be
+	// again in a moment.
+	for _, err := range []error{&query.StorageError{Err: os.ErrPermission}, fmt.Errorf("asking: %w", &store.ReadError{Err: os.ErrPermission})} {
+		got := through(t, err)
+		coded, ok := errors.AsType[*connect.Error](got)
+		if !ok || coded.Code() != connect.CodeInternal || !strings.Contains(coded.Message(), "another time") || !errors.Is(got, os.ErrPermission) {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+	f(&query.StorageError{Err: store.ErrUnavailable}, connect.CodeUnavailable)
+	f(&store.ReadError{Err: store.ErrClosed}, connect.CodeUnavailable)
 
 	// What is not in the table goes on as it is, and so does what has a code.
 	own := connect.NewError(connect.CodeAborted, "mine")

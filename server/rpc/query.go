@@ -148,7 +148,10 @@ func (q *QueryService) QueryRange(ctx context.Context, req *monitoringv1.QueryRa
 	}
 	end := timeOr(req.GetEnd(), time.Now())
 	start := timeOr(req.GetStart(), end.Add(-defaultRange))
-	if end.Before(start) {
+	switch {
+	case req.GetStart() != nil && !req.GetStart().IsValid() || req.GetEnd() != nil && !req.GetEnd().IsValid():
+		return nil, &query.RangeError{Reason: "the start and the end must be times of the years 1 to 9999"}
+	case end.Before(start):
 		return nil, &query.RangeError{Reason: "the end is before the start"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, rangeTimeout)

@@ -57,3 +57,13 @@ type QueryLimitError struct {
 func (e *QueryLimitError) Error() string {
 	return fmt.Sprintf("the query touches more than %d %s; narrow its selector (a host, a label) or its time range", e.Limit, e.What)
 }
+
+// ReadError says that history could not be read, which is not the query's fault.
+type ReadError struct {
+	Err error
+}
+
+func (e *ReadError) Error() string { return "the history cannot be read: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ReadError) Unwrap() error { return e.Err }

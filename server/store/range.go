@@ -22,9 +22,10 @@ type RangeRequest struct {
 	Start, End int64
 	// MaxPoints is the most buckets that a series may have: 500 by default.
 	MaxPoints int
-	// MaxSeries and MaxSamples limit what may be returned and what may be
-	// touched; 0 means 10,000 series and 50 million samples.
-	MaxSeries, MaxSamples int
+	// MaxSeries, MaxBuckets and MaxSamples limit what may be returned and what may
+	// be touched; 0 means 10,000 series, 10 million buckets of all of them, at 40
+	// bytes each, and 50 million samples.
+	MaxSeries, MaxBuckets, MaxSamples int
 }
 
 // RangeResult is history in buckets of one width.
@@ -34,8 +35,9 @@ type RangeResult struct {
 	Tier Tier
 	// Step is the width of a bucket in milliseconds.
 	Step int64
-	// Start and End are the request's, moved out to whole buckets; End is not
-	// included.
+	// Start and End are those of what was read: the request's, moved out to the
+	// tier's own buckets, which cannot be read in part; End is not included. Of a
+	// tier there is nothing that only begins at the request's end.
 	Start, End int64
 	// Series are sorted by type, host and labels; one without a sample is left
 	// out.
@@ -46,7 +48,9 @@ type RangeResult struct {
 // without a sample are left out.
 type RangeSeries struct {
 	Series *metric.Series
-	// Times are the starts of the buckets in milliseconds.
+	// Times are the starts of the buckets in milliseconds. The first may begin
+	// before the answer's Start, and the last end after its End, but all are made
+	// only of what lies between.
 	Times []int64
 	// Avg, Min and Max are those of the bucket's samples.
 	Avg, Min, Max []float64
@@ -55,11 +59,13 @@ type RangeSeries struct {
 }
 
 // Range returns the history of all series that match, in at most MaxPoints
-// buckets each. It reads the coarsest tier whose buckets are not wider than the
-// answer's, and a coarser one where that has expired. Bucket starts are
-// multiples of the step, so that a window that moves on gives the same buckets.
+// buckets each. It reads the coarsest tier that gives about as many (between
+// half of them and all, where there are samples), and a coarser one where that has expired. Bucket starts
+// are multiples of the step, so that a window that moves on gives the same
+// buckets; a single bucket is the range as it is.
 //
-// It returns a [*QueryLimitError] if the query touches more than it may.
+// It returns a [*QueryLimitError] if the query touches more than it may, and a
+// [*ReadError] if there is something that it cannot read.
 func (s *Store) Range(ctx context.Context, request RangeRequest) (RangeResult, error) {
 	if request.End < request.Start {
 		return RangeResult{}, fmt.Errorf("the range ends (%d) before it starts (%d)", request.End, request.Start)
@@ -69,9 +75,15 @@ func (s *Store) Range(ctx context.Context, request RangeRequest) (RangeResult, e
 	}
 	setDefault(&request.MaxPoints, 500)
 	setDefault(&request.MaxSeries, 10_000)
+	setDefault(&request.MaxBuckets, 10_000_000)
 	setDefault(&request.MaxSamples, 50_000_000)
+	request.Start, request.End = within(request.Start), within(request.End)
 	r := ranger{store: s, request: request, late: s.marks.snapshot(), series: map[uint64][]*ranged{}}
-	return r.run(ctx)
+	result, err := r.run(ctx)
+	if _, limit := errors.AsType[*QueryLimitError](err); err != nil && !limit && ctx.Err() == nil {
+		err = &ReadError{err}
+	}
+	return result, err
 }
 
 func setDefault(value *int, standard int) {
@@ -85,12 +97,14 @@ type ranger struct {
 	store    *Store
 	request  RangeRequest
 	result   RangeResult
+	grid     grid
 	late     map[string][]int64 // the hours that are to be read from raw
 	parts    []part
 	rawFrom  int64
 	queriers []storage.Querier
 	series   map[uint64][]*ranged
 	count    int
+	filled   atomic.Int64
 	touched  atomic.Int64
 }
 
@@ -109,9 +123,7 @@ type ranged struct {
 	recent storage.Series
 	late   storage.Series
 	hours  []int64
-
-	count         []uint64
-	sum, min, max []float64
+	out    RangeSeries
 }
 
 func (r *ranger) run(ctx context.Context) (RangeResult, error) {
@@ -130,8 +142,8 @@ func (r *ranger) run(ctx context.Context) (RangeResult, error) {
 		return RangeResult{}, err
 	}
 	for _, a := range all {
-		if out := r.finish(a); len(out.Times) > 0 {
-			r.result.Series = append(r.result.Series, out)
+		if len(a.out.Times) > 0 {
+			r.result.Series = append(r.result.Series, a.out)
 		}
 	}
 	slices.SortFunc(r.result.Series, func(a, b RangeSeries) int {
@@ -155,10 +167,9 @@ func (r *ranger) plan() error {
 	if err != nil {
 		return err
 	}
-	r.result.Tier = t
-	r.result.Step = chooseStep(r.request, t)
-	r.result.Start = floor(r.request.Start, r.result.Step)
-	r.result.End = floor(r.request.End, r.result.Step) + r.result.Step
+	r.grid = r.request.grid(t)
+	r.result.Tier, r.result.Step = t, r.grid.step
+	r.result.Start, r.result.End = r.grid.from, r.grid.to
 	r.rawFrom = r.result.Start
 	if t == Hour {
 		r.part(r.store.tiers.hour, Hour)
@@ -177,17 +188,10 @@ func (r *ranger) part(from *tier.Tier, resolution tier.Resolution) {
 	r.rawFrom = max(r.rawFrom, p.to)
 }
 
-// chooseTier picks the coarsest tier that still gives as many points as asked
-// for, then goes coarser where that one does not reach back far enough.
+// chooseTier picks the tier that gives as many points as asked for, then goes
+// coarser where that one does not reach back far enough.
 func (s *Store) chooseTier(request RangeRequest) (Tier, error) {
-	ideal := (request.End - request.Start + 1) / int64(request.MaxPoints)
-	t := Raw
-	switch {
-	case ideal >= hour:
-		t = Hour
-	case ideal >= minute:
-		t = Minute
-	}
+	t := request.tier()
 	minuteStart, hasMinutes := s.tiers.minute.Start()
 	if t == Raw && hasMinutes {
 		oldest, ok, err := s.raw.oldest()
@@ -206,33 +210,4 @@ func (s *Store) chooseTier(request RangeRequest) (Tier, error) {
 		}
 	}
 	return t, nil
-}
-
-// steps are widths in milliseconds that people count in.
-var steps = []int64{
-	1, 2, 5, 10, 20, 50, 100, 200, 500,
-	1 * second, 2 * second, 5 * second, 10 * second, 15 * second, 30 * second, 60 * second,
-}
-
-// chooseStep picks the narrowest width with which the range has at most
-// MaxPoints buckets.
-func chooseStep(request RangeRequest, t Tier) int64 {
-	most := int64(request.MaxPoints)
-	fits := func(step int64) bool {
-		return (floor(request.End, step)-floor(request.Start, step))/step+1 <= most
-	}
-	unit := t.Step()
-	if t == Raw {
-		unit = minute
-		for _, step := range steps {
-			if fits(step) {
-				return step
-			}
-		}
-	}
-	step := max(ceil((request.End-request.Start)/most, unit), unit)
-	for !fits(step) {
-		step += max(unit, floor(step/64, unit))
-	}
-	return step
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"golang.org/x/sync/errgroup"
 
@@ -22,8 +23,8 @@ func (r *ranger) readAll(ctx context.Context, all []*ranged) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for range workers {
 		group.Go(func() error {
-			w := rangeWorker{ranger: r, columns: columnsPool.Get().(*tier.Columns)}
-			defer columnsPool.Put(w.columns)
+			w := rangeWorker{ranger: r, rangeBuffers: bufferPool.Get().(*rangeBuffers)}
+			defer bufferPool.Put(w.rangeBuffers)
 			for i := int(next.Add(1)) - 1; i < len(all); i = int(next.Add(1)) - 1 {
 				if err := ctx.Err(); err != nil {
 					return err
@@ -41,32 +42,55 @@ func (r *ranger) readAll(ctx context.Context, all []*ranged) error {
 // rangeWorker reads one series after the other with one set of buffers.
 type rangeWorker struct {
 	*ranger
-	columns *tier.Columns
-	it      chunkenc.Iterator
+	*rangeBuffers
+	it chunkenc.Iterator
 }
 
-// columnsPool spares each query the growing of its columns: a year of hours
-// takes 400 KB.
-var columnsPool = sync.Pool{New: func() any { return &tier.Columns{SkipLast: true} }}
+type rangeBuffers struct {
+	columns tier.Columns
+	buckets buckets
+}
+
+// bufferPool spares each query the growing of its columns: a year of hours takes
+// 400 KB.
+var bufferPool = sync.Pool{New: func() any { return &rangeBuffers{columns: tier.Columns{SkipLast: true}} }}
+
+// buckets are those of one series that have samples, in the order of time.
+type buckets struct {
+	number        []int64
+	sum, min, max []float64
+	samples       []uint64
+}
 
 func (w *rangeWorker) read(a *ranged) error {
-	n := int((w.result.End - w.result.Start) / w.result.Step)
-	floats := make([]float64, 3*n)
-	a.count, a.sum, a.min, a.max = make([]uint64, n), floats[:n:n], floats[n:2*n:2*n], floats[2*n:]
+	w.buckets.reset()
 	for _, p := range w.parts {
 		if err := w.readPart(a, p); err != nil {
 			return err
 		}
 	}
-	if a.recent == nil {
-		return nil
+	if a.recent != nil {
+		if err := w.readRecent(a.recent); err != nil {
+			return err
+		}
 	}
-	w.it = a.recent.Iterator(w.it)
+	n := len(w.buckets.number)
+	if w.filled.Add(int64(n)) > int64(w.request.MaxBuckets) {
+		return &QueryLimitError{What: "points", Limit: w.request.MaxBuckets}
+	}
+	if n > 0 {
+		a.out = w.finish(a)
+	}
+	return nil
+}
+
+// readRecent folds raw samples in.
+func (w *rangeWorker) readRecent(series storage.Series) error {
+	w.it = series.Iterator(w.it)
 	samples := int64(0)
 	for w.it.Next() == chunkenc.ValFloat {
 		at, v := w.it.At()
-		i := (at - w.result.Start) / w.result.Step
-		a.fold(int(i), 1, v, v, v)
+		w.buckets.fold(w.grid.bucket(at), 1, v, v, v)
 		samples++
 	}
 	if err := w.it.Err(); err != nil {
@@ -89,7 +113,7 @@ func (w *rangeWorker) readPart(a *ranged, p part) error {
 	if p.from >= p.to {
 		return nil
 	}
-	c := w.columns
+	c := &w.columns
 	c.Reset()
 	if a.rolled {
 		p.view.Read(a.id, p.from, p.to, c)
@@ -102,20 +126,20 @@ func (w *rangeWorker) readPart(a *ranged, p part) error {
 			return err
 		}
 	}
-	w.foldAll(a)
+	w.foldAll()
 	return nil
 }
 
 // foldAll folds the columns in, a run of rows that share a bucket at a time.
-func (w *rangeWorker) foldAll(a *ranged) {
-	c, step := w.columns, w.result.Step
+func (w *rangeWorker) foldAll() {
+	c, g := &w.columns, &w.grid
 	n := c.Len()
-	count, sum, least, greatest := c.Count[:n], c.Sum[:n], c.Min[:n], c.Max[:n]
+	start, count, sum, least, greatest := c.Start[:n], c.Count[:n], c.Sum[:n], c.Min[:n], c.Max[:n]
 	for i := 0; i < n; {
-		bucket := (c.Start[i] - w.result.Start) / step
-		end := w.result.Start + (bucket+1)*step
+		bucket := g.bucket(start[i])
+		end := g.start(bucket + 1)
 		samples, total, low, high := uint64(count[i]), sum[i], least[i], greatest[i]
-		for i++; i < n && c.Start[i] < end; i++ {
+		for i++; i < n && start[i] < end; i++ {
 			samples += uint64(count[i])
 			total += sum[i]
 			if least[i] < low {
@@ -125,7 +149,7 @@ func (w *rangeWorker) foldAll(a *ranged) {
 				high = greatest[i]
 			}
 		}
-		a.fold(int(bucket), samples, total, low, high)
+		w.buckets.fold(bucket, samples, total, low, high)
 	}
 }
 
@@ -151,34 +175,38 @@ func (w *rangeWorker) readLate(a *ranged, p part) error {
 	return errors.Join(w.it.Err(), w.touch(samples))
 }
 
-// fold adds samples to a bucket.
-func (a *ranged) fold(i int, count uint64, sum, least, greatest float64) {
-	if a.count[i] == 0 {
-		a.count[i], a.sum[i], a.min[i], a.max[i] = count, sum, least, greatest
-		return
-	}
-	a.count[i] += count
-	a.sum[i] += sum
-	a.min[i], a.max[i] = min(a.min[i], least), max(a.max[i], greatest)
+func (b *buckets) reset() {
+	b.number, b.samples = b.number[:0], b.samples[:0]
+	b.sum, b.min, b.max = b.sum[:0], b.min[:0], b.max[:0]
 }
 
-// finish makes columns of the buckets that have samples.
-func (r *ranger) finish(a *ranged) RangeSeries {
-	n := 0
-	times := make([]int64, 0, len(a.count))
-	for i, count := range a.count {
-		if count == 0 {
-			continue
-		}
-		times = append(times, r.result.Start+int64(i)*r.result.Step)
-		a.count[n], a.sum[n], a.min[n], a.max[n] = count, a.sum[i]/float64(count), a.min[i], a.max[i]
-		n++
+// fold adds samples to a bucket: the last one, or one behind it.
+func (b *buckets) fold(number int64, samples uint64, sum, least, greatest float64) {
+	i := len(b.number) - 1
+	if i < 0 || b.number[i] != number {
+		b.number, b.samples = append(b.number, number), append(b.samples, samples)
+		b.sum, b.min, b.max = append(b.sum, sum), append(b.min, least), append(b.max, greatest)
+		return
 	}
-	if n == 0 {
-		return RangeSeries{}
+	b.samples[i] += samples
+	b.sum[i] += sum
+	b.min[i], b.max[i] = min(b.min[i], least), max(b.max[i], greatest)
+}
+
+// finish makes columns of the buckets.
+func (w *rangeWorker) finish(a *ranged) RangeSeries {
+	b := &w.buckets
+	n := len(b.number)
+	floats := make([]float64, 3*n)
+	out := RangeSeries{
+		Series: fromLabels(a.labels), Times: make([]int64, n),
+		Avg: floats[:n:n], Min: floats[n : 2*n : 2*n], Max: floats[2*n:], Count: slices.Clone(b.samples),
 	}
-	return RangeSeries{
-		Series: fromLabels(a.labels), Times: times,
-		Avg: a.sum[:n], Min: a.min[:n], Max: a.max[:n], Count: a.count[:n],
+	copy(out.Min, b.min)
+	copy(out.Max, b.max)
+	for i, number := range b.number {
+		out.Times[i] = w.grid.start(number)
+		out.Avg[i] = b.sum[i] / float64(b.samples[i])
 	}
+	return out
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -30,12 +31,13 @@ func (m model) wantRange(t interface {
 	if err != nil {
 		t.Fatalf("%+v: %v", request, err)
 	}
-	if got.Start > request.Start || got.End <= request.End || (got.End-got.Start)/got.Step > int64(request.MaxPoints) {
+	g := request.grid(got.Tier)
+	if got.Start > request.Start || got.End < request.End || got.Start != g.from || got.End != g.to || got.Step != g.step {
 		t.Fatalf("asked for %d to %d in %d points, got %d to %d by %d", request.Start, request.End, request.MaxPoints, got.Start, got.End, got.Step)
 	}
 	want := map[string]RangeSeries{}
 	for series, samples := range m {
-		if w := bucketsOf(samples, got); len(w.Times) > 0 {
+		if w := bucketsOf(samples, g); len(w.Times) > 0 {
 			want[series.Key()] = w
 		}
 	}
@@ -55,13 +57,13 @@ func (m model) wantRange(t interface {
 
 func near(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(a), math.Abs(b)) }
 
-func bucketsOf(samples map[int64]float64, r RangeResult) (out RangeSeries) {
+func bucketsOf(samples map[int64]float64, g grid) (out RangeSeries) {
 	sums := map[int64]*RangeSeries{}
 	for at, v := range samples {
-		if at < r.Start || at >= r.End {
+		if at < g.from || at >= g.to {
 			continue
 		}
-		b := floor(at, r.Step)
+		b := g.start(g.bucket(at))
 		if sums[b] == nil {
 			sums[b] = &RangeSeries{Avg: []float64{0}, Min: []float64{v}, Max: []float64{v}, Count: []uint64{0}}
 			out.Times = append(out.Times, b)
@@ -227,6 +229,78 @@ func TestRangeTiers(t *testing.T) {
 	st := s.Stats()
 	if st.MinuteEnd != start+length-2*hour-minute || st.HourEnd != floor(st.MinuteEnd, hour) {
 		t.Errorf("written until %d and %d", st.MinuteEnd, st.HourEnd)
+	}
+}
+
+// TestRangeOfAllTime asks from before 1970 until now, in few points and many.
+func TestRangeOfAllTime(t *testing.T) {
+	s := testStore(t)
+	m := model{cpuOf("a"): {}}
+	fill(t, s, m, hour, 10*second, func(i int64) float64 { return float64(i) })
+	for _, from := range []int64{math.MinInt64, -10 * 365 * 24 * hour, -1, 0} {
+		for _, to := range []int64{start + hour, math.MaxInt64} {
+			for _, points := range []int{1, 2, 3, 500, math.MaxInt} {
+				r, err := s.Range(t.Context(), RangeRequest{Matchers: byType(metric.CPU), Start: from, End: to, MaxPoints: points})
+				if err != nil || len(r.Series) != 1 {
+					t.Fatalf("from %d to %d in %d points: %+v, %v", from, to, points, r, err)
+				}
+				samples := uint64(0)
+				for _, n := range r.Series[0].Count {
+					samples += n
+				}
+				if samples != 360 {
+					t.Errorf("from %d to %d in %d points: %d samples, want 360", from, to, points, samples)
+				}
+			}
+		}
+	}
+}
+
+// TestRangeIsClipped asks for a few minutes of an hour in one point, of which
+// nothing may be of other times.
+func TestRangeIsClipped(t *testing.T) {
+	s := testStore(t)
+	m := model{cpuOf("a"): {}}
+	fill(t, s, m, hour, 10*second, func(i int64) float64 { return float64(i) })
+	for _, rolled := range []bool{false, true} {
+		if rolled {
+			setNow(s, start+hour+minute)
+			if err := s.RollUp(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := m.wantRange(t, s, RangeRequest{Matchers: byType(metric.CPU), Start: start + 41*minute, End: start + 45*minute, MaxPoints: 1})
+		one := r.Series[0]
+		if len(one.Times) != 1 || one.Times[0] != start+41*minute || one.Min[0] != 41*6 || one.Max[0] != 45*6-1 || one.Count[0] != 24 {
+			t.Errorf("rolled up %v: %+v", rolled, one)
+		}
+	}
+}
+
+// TestRangeOfSparseSeries takes no room for buckets without a sample.
+func TestRangeOfSparseSeries(t *testing.T) {
+	s := testStore(t)
+	const n = 50
+	var points []Point
+	for i := range int64(n) {
+		points = append(points, Point{s.Ref(cpuOf(fmt.Sprint("host-", i))), start + i*minute, 1})
+	}
+	mustAppend(t, s, points...)
+	request := RangeRequest{Matchers: byType(metric.CPU), Start: start, End: start + 24*hour, MaxPoints: 100_000, MaxBuckets: n}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r, err := s.Range(t.Context(), request)
+	runtime.ReadMemStats(&after)
+	if err != nil || len(r.Series) != n {
+		t.Fatalf("%d series, %v", len(r.Series), err)
+	}
+	if each := (after.TotalAlloc - before.TotalAlloc) / n; each > 1_000_000 { // the store's own work is in it
+		t.Errorf("%d bytes for each series of one sample", each)
+	}
+	request.MaxBuckets--
+	_, err = s.Range(t.Context(), request)
+	if limit, ok := errors.AsType[*QueryLimitError](err); !ok || limit.What != "points" {
+		t.Errorf("one bucket more than may be: %v", err)
 	}
 }
 

@@ -106,7 +106,7 @@ func TestQueryableBeyondRaw(t *testing.T) {
 	}
 	i := 0
 	for at := start; at+minute <= oldest; at += minute {
-		b := bucketsOf(all, RangeResult{Step: minute, Start: at, End: at + minute})
+		b := bucketsOf(all, grid{origin: at, step: minute, count: 1, from: at, to: at + minute})
 		if got[i].t != at+minute-1 || !near(got[i].v, b.Avg[0]) {
 			t.Fatalf("minute %d is %v, want the average %v", i, got[i], b.Avg[0])
 		}

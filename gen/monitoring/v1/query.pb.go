@@ -641,7 +641,8 @@ type QueryRangeRequest struct {
 	Start *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start,proto3" json:"start,omitempty"`
 	// To here. Default: now.
 	End *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end,proto3" json:"end,omitempty"`
-	// The most points for each series. Default: 500.
+	// The most points for each series. Default: 500. One point is the range as it
+	// is.
 	MaxPoints     uint32 `protobuf:"varint,4,opt,name=max_points,json=maxPoints,proto3" json:"max_points,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -776,7 +777,11 @@ type RangeSeries struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The series.
 	Series *Series `protobuf:"bytes,1,opt,name=series,proto3" json:"series,omitempty"`
-	// When each point begins, in seconds since the Unix epoch.
+	// When each point begins, in seconds since the Unix epoch: multiples of the step,
+	// so that a range that moves on has the same points. The first may so begin
+	// before the range, but is made of samples in the range alone; of a tier, which
+	// keeps no samples, also of the rest of the minute or hour in which the range
+	// begins, and the last of that in which it ends.
 	Times []float64 `protobuf:"fixed64,2,rep,packed,name=times,proto3" json:"times,omitempty"`
 	// The average of the values in each point.
 	Averages []float64 `protobuf:"fixed64,3,rep,packed,name=averages,proto3" json:"averages,omitempty"`

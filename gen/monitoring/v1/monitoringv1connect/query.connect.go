@@ -79,6 +79,12 @@ type QueryServiceClient interface {
 	// QueryRange returns the history of a selector, downsampled to at most
 	// max_points for each series, with the average, the least and the greatest
 	// value of each point, so that a spike of a second is seen over a month.
+	//
+	// It reads the coarsest tier that gives max_points. A point is a whole number of
+	// the tier's buckets, so that what comes is between half of max_points and all:
+	// nine tenths will do, and half where more would take a finer tier's buckets of
+	// over a week. A month in 500 points is 360 of two hours. Where a tier does not
+	// reach back so far, a coarser one is read.
 	QueryRange(context.Context, *v1.QueryRangeRequest) (*v1.QueryRangeResponse, error)
 	// QueryPromQL evaluates a PromQL expression, at one time or over a range.
 	QueryPromQL(context.Context, *v1.QueryPromQLRequest) (*v1.QueryPromQLResponse, error)
@@ -100,6 +106,12 @@ type QueryServiceHandler interface {
 	// QueryRange returns the history of a selector, downsampled to at most
 	// max_points for each series, with the average, the least and the greatest
 	// value of each point, so that a spike of a second is seen over a month.
+	//
+	// It reads the coarsest tier that gives max_points. A point is a whole number of
+	// the tier's buckets, so that what comes is between half of max_points and all:
+	// nine tenths will do, and half where more would take a finer tier's buckets of
+	// over a week. A month in 500 points is 360 of two hours. Where a tier does not
+	// reach back so far, a coarser one is read.
 	QueryRange(context.Context, *v1.QueryRangeRequest) (*v1.QueryRangeResponse, error)
 	// QueryPromQL evaluates a PromQL expression, at one time or over a range.
 	QueryPromQL(context.Context, *v1.QueryPromQLRequest) (*v1.QueryPromQLResponse, error)

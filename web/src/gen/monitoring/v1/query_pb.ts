@@ -292,7 +292,8 @@ export type QueryRangeRequest = Message<"monitoring.v1.QueryRangeRequest"> & {
   end?: Timestamp | undefined;
 
   /**
-   * The most points for each series. Default: 500.
+   * The most points for each series. Default: 500. One point is the range as it
+   * is.
    *
    * @generated from field: uint32 max_points = 4;
    */
@@ -357,7 +358,11 @@ export type RangeSeries = Message<"monitoring.v1.RangeSeries"> & {
   series?: Series | undefined;
 
   /**
-   * When each point begins, in seconds since the Unix epoch.
+   * When each point begins, in seconds since the Unix epoch: multiples of the step,
+   * so that a range that moves on has the same points. The first may so begin
+   * before the range, but is made of samples in the range alone; of a tier, which
+   * keeps no samples, also of the rest of the minute or hour in which the range
+   * begins, and the last of that in which it ends.
    *
    * @generated from field: repeated double times = 2;
    */
@@ -663,8 +668,10 @@ export const ResultTypeSchema: GenEnum<ResultType> = /*@__PURE__*/
  *
  * Errors: INVALID_ARGUMENT for a selector or an expression that does not parse,
  * with the place in the message; RESOURCE_EXHAUSTED for a query that would touch
- * more than the server's limit, with the limit and how to narrow the query;
- * DEADLINE_EXCEEDED for one that takes too long.
+ * more than the server's limit, with the limit and how to narrow the query, and
+ * with the place where a part of the expression would (a subquery of too many
+ * steps, say); DEADLINE_EXCEEDED for one that takes too long; INTERNAL where the
+ * history of that time cannot be read.
  *
  * @generated from service monitoring.v1.QueryService
  */
@@ -694,6 +701,12 @@ export const QueryService: GenService<{
    * QueryRange returns the history of a selector, downsampled to at most
    * max_points for each series, with the average, the least and the greatest
    * value of each point, so that a spike of a second is seen over a month.
+   *
+   * It reads the coarsest tier that gives max_points. A point is a whole number of
+   * the tier's buckets, so that what comes is between half of max_points and all:
+   * nine tenths will do, and half where more would take a finer tier's buckets of
+   * over a week. A month in 500 points is 360 of two hours. Where a tier does not
+   * reach back so far, a coarser one is read.
    *
    * @generated from rpc monitoring.v1.QueryService.QueryRange
    */
