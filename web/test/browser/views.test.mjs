@@ -16,7 +16,7 @@ async function fits(page, act = async () => {}) {
     for (const [width, height] of widths) {
       await page.setViewportSize({ width, height });
       // The beat of a sample that came before may still be under way.
-      const want = JSON.stringify({ overflow: 0, dark: colorScheme === "dark", moving: 0 });
+      const want = JSON.stringify({ overflow: 0, dark: colorScheme === "dark", bars: [colorScheme], moving: 0 });
       await until(`${page.url()} to fit ${width} pixels, ${colorScheme}`, async () => {
         const seen = JSON.stringify(await look(page));
         return seen === want || seen;
