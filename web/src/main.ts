@@ -149,7 +149,7 @@ function showHost(host: string): void {
 function showFleet(): void {
   const shell = shellOf("All hosts", "", () => undefined); // the style sheet has all of its colours
   const view = new FleetView(state, api, redraw);
-  keyboard({ filter: view.filter, move: (by) => view.move(by) });
+  keyboard({ filter: view.filter, move: (right, down) => view.move(right, down) });
   const alone: View = {
     apply(event) {
       // One host alone is not worth a list.
@@ -178,9 +178,9 @@ async function showExplore(): Promise<void> {
 }
 
 async function showAccount(): Promise<void> {
-  shellOf("Account", "", () => undefined);
-  const loaded = await part(import("./views/account.js"));
-  await loaded?.showAccount();
+  const account = part(import("./views/account.js"));
+  shellOf("Account", "", () => void account.then((loaded) => loaded?.retime()));
+  await (await account)?.showAccount();
 }
 
 const host = hostAt(location.pathname);

@@ -90,10 +90,10 @@ export class Server {
 export class Agent {
   #process;
 
-  constructor(binary, server, hostname, folder) {
+  constructor(binary, server, hostname, folder, tags = ["role=test"]) {
     const spool = mkdtempSync(path.join(folder, "spool-"));
     const args = ["agent", "--server", server.origin, "--hostname", hostname, "--spool-dir", spool];
-    this.#process = spawn(binary, [...args, "--tag", "role=test"], { stdio: "ignore" });
+    this.#process = spawn(binary, [...args, ...tags.flatMap((tag) => ["--tag", tag])], { stdio: "ignore" });
   }
 
   /** stop ends the process and resolves when it is gone. */

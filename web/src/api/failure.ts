@@ -41,7 +41,7 @@ export function failureOf(error: unknown): Failure {
 }
 
 /** sentence writes an error's message as a person would: a capital and a full stop. */
-function sentence(message: string): string {
+export function sentence(message: string): string {
   const text = message.trim();
   if (text === "") return "The server gave no reason.";
   const capital = text.charAt(0).toLocaleUpperCase() + text.slice(1);

@@ -1,6 +1,6 @@
 import { keyOf, type Series } from "../api/series.js";
 import { derived, type Column } from "../state/columns.js";
-import { amountRange, fromZero, percentRange, type Range } from "./range.js";
+import { amountRange, fromZero, percentRange, wholePercent, type Range } from "./range.js";
 
 /** ChartSpec describes a chart of a host: which metric types it shows, and how. */
 export interface ChartSpec {
@@ -15,7 +15,7 @@ export interface ChartSpec {
   label?: (series: Series) => string;
   /** shape makes what is drawn of what is measured; default: the same. */
   shape?: (columns: Column[]) => Column[];
-  range?: (min: number, max: number) => Range;
+  range?: (min: number, max: number, before?: Range) => Range;
 }
 
 /** Group is charts that belong together, under one heading. */
@@ -38,10 +38,13 @@ const directions: Record<string, string> = {
   network_receive_errors: "in",
   network_transmit_errors: "out",
 };
+/** both names a direction and a device: the direction first, since a narrow table cuts what is last. */
 const both = (label: string) => (series: Series) =>
-  `${series.labels[label] ?? ""} ${directions[series.type] ?? series.type}`;
+  `${directions[series.type] ?? series.type} ${series.labels[label] ?? ""}`;
 const minutes: Record<string, string> = { load1: "1 min", load5: "5 min", load15: "15 min" };
+/** The parts of a stack come to the whole. */
 const full = () => [0, 100] as Range;
+const upToPercent = (_: number, max: number, before?: Range) => percentRange(max, before);
 
 /** heroes are the three of the classic contract, in large at the top of a host. */
 export const heroes: readonly ChartSpec[] = [
@@ -51,7 +54,7 @@ export const heroes: readonly ChartSpec[] = [
     help: "busy, all cores",
     types: ["cpu"],
     unit: "percent",
-    range: (_, max) => percentRange(max),
+    range: wholePercent,
   },
   { id: "memory", title: "Memory", help: "in use", types: ["memory"], unit: "GB", range: amountRange },
   { id: "disk", title: "Disk", help: "used, root file system", types: ["disk"], unit: "GB", range: amountRange },
@@ -82,7 +85,7 @@ export const groups: readonly Group[] = [
         unit: "percent",
         label: (series) => `core ${series.labels["core"] ?? ""}`,
         shape: (columns) => columns.sort((a, b) => Number(by("core")(a.series)) - Number(by("core")(b.series))),
-        range: full,
+        range: wholePercent,
       },
       {
         id: "load",
@@ -100,7 +103,7 @@ export const groups: readonly Group[] = [
         types: ["pressure"],
         unit: "percent",
         label: (series) => `${series.labels["resource"] ?? ""} ${series.labels["kind"] ?? ""}`,
-        range: (_, max) => percentRange(max),
+        range: upToPercent,
       },
     ],
   },
@@ -141,7 +144,7 @@ export const groups: readonly Group[] = [
         unit: "percent",
         label: by("mount"),
         shape: spaceUsed,
-        range: full,
+        range: wholePercent,
       },
       {
         id: "disk-bytes",
@@ -166,7 +169,7 @@ export const groups: readonly Group[] = [
         types: ["disk_busy"],
         unit: "percent",
         label: by("device"),
-        range: (_, max) => percentRange(max),
+        range: upToPercent,
       },
     ],
   },
@@ -212,7 +215,7 @@ export const groups: readonly Group[] = [
         unit: "percent",
         label: by("process"),
         shape: largest,
-        range: (_, max) => percentRange(max),
+        range: upToPercent,
       },
       {
         id: "process-memory",
@@ -299,7 +302,14 @@ function largest(columns: Column[]): Column[] {
     .sort((a, b) => b.weight - a.weight)
     .slice(0, most)
     .map(({ column }) => column)
-    .sort((a, b) => (keyOf(a.series) < keyOf(b.series) ? -1 : 1));
+    .sort(byName);
+}
+
+const names = new Intl.Collator(undefined, { numeric: true });
+
+/** byName orders columns as people count: s2 before s10. */
+export function byName(a: Column, b: Column): number {
+  return names.compare(keyOf(a.series), keyOf(b.series));
 }
 
 /** memoryParts divides the memory into what is in use, what holds files, and what is free. */

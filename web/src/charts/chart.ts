@@ -1,6 +1,6 @@
 import uPlot from "uplot";
 import type { Column } from "../state/columns.js";
-import { timeTicks, ticks } from "../views/format.js";
+import { tickLength, timeTicks, ticks } from "../views/format.js";
 import { utc } from "../state/settings.js";
 import { align, alone, stacked, type Table } from "./align.js";
 import { gestures, type Gestures } from "./gestures.js";
@@ -9,14 +9,14 @@ import type { Range } from "./range.js";
 /** ChartOptions says what a chart draws and how. */
 export interface ChartOptions {
   unit: () => string;
-  /** The range of the y axis for values between min and max. */
-  range: (min: number, max: number) => Range;
+  /** The range of the y axis for values between min and max, where before was shown so far. */
+  range: (min: number, max: number, before?: Range) => Range;
   /** Whether the series lie upon one another. */
   stack: boolean;
   /** Whether the space below a single line is filled: only where the axis begins at zero. */
   area: boolean;
   /** Whether the newest value is marked, the point where the trace is being written. */
-  head: boolean;
+  head: () => boolean;
   /** Called when the reader points at a time, with null when they leave. */
   onPoint: (time: number | null) => void;
   time: Gestures;
@@ -32,7 +32,15 @@ interface Look {
 }
 
 /** How many colours the style sheet has for the series of one chart: --c0 to --c7. */
-export const palette = 8;
+const palette = 8;
+
+/** How the lines of the first series are drawn, of those that have the same colours again, and so on. */
+const dashes: readonly (readonly number[])[] = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
+
+/** markOf returns the colour and the dashes of a series by its place among the columns. */
+export function markOf(i: number): { colour: number; dash: number } {
+  return { colour: i % palette, dash: Math.min(Math.floor(i / palette), dashes.length - 1) };
+}
 
 const noTable: Table = { times: [], cells: [] };
 
@@ -45,6 +53,11 @@ export class Chart {
   #look: Look;
   #columns: readonly Column[] = [];
   #window: [number, number] = [0, 1];
+  /** Whether any column has a point in the window: without one there is no scale either. */
+  #isEmpty = true;
+  #range: Range | undefined;
+  #axis = axisWidth;
+  #emphasized: number | null = null;
 
   /** A chart fills its element and follows its size; `--line` of the element colours a single series. */
   constructor(element: HTMLElement, options: ChartOptions) {
@@ -52,18 +65,25 @@ export class Chart {
     this.#options = options;
     this.#look = lookOf(element);
     new ResizeObserver(() => this.#plot?.setSize(sizeOf(element))).observe(element);
-    gestures(element, options.time, () => (this.#plot === undefined ? undefined : this.#plot.over));
+    gestures(element, options.time, {
+      area: () => this.#plot?.over,
+      mark: (left, width) =>
+        this.#plot?.setSelect({ left, width, top: 0, height: this.#plot.over.clientHeight }, false),
+    });
   }
 
   /** The width of what is drawn, in CSS pixels. */
   get width(): number {
-    return Math.max(this.#element.clientWidth - axisWidth, 100);
+    return Math.max(this.#element.clientWidth - this.#axis, 100);
   }
 
   /** draw shows the columns from one time to another, in seconds since the epoch. */
   draw(columns: readonly Column[], from: number, to: number): void {
     this.#columns = columns;
+    // What was shown of another stretch of time is no reason to show as much of this one.
+    if (Math.abs(this.#window[1] - this.#window[0] - (to - from)) > 1) this.#range = undefined;
     this.#window = [from, to];
+    this.#isEmpty = !columns.some((column) => column.bounds(from, to) !== undefined);
     const table = this.#options.stack ? stacked(align(columns)) : align(columns);
     // What has no data yet, or none in this range, keeps the chart that it has.
     const count = columns.length || Math.max(this.#count, 1);
@@ -85,6 +105,19 @@ export class Chart {
     this.#plot?.redraw(true, true);
   }
 
+  /** emphasize sets one series off from the others, by its place among the columns; null: none. */
+  emphasize(i: number | null): void {
+    this.#emphasized = i;
+    const row = i === null || i >= this.#count ? null : this.#rowOf(i);
+    // uPlot takes null for all of them, though its types do not say so.
+    this.#plot?.setSeries(row as number, { focus: true }, false);
+  }
+
+  /** rowOf returns the row of uPlot's data that a column is in: of a stack the highest is drawn first. */
+  #rowOf(i: number): number {
+    return this.#options.stack ? this.#count - i : i + 1;
+  }
+
   #make(count: number): void {
     this.#plot?.destroy();
     this.#count = count;
@@ -92,6 +125,7 @@ export class Chart {
     this.#look = lookOf(this.#element);
     const data = [noTable.times, ...Array.from({ length: count }, () => [])] as uPlot.AlignedData;
     this.#plot = new uPlot(this.#plotOptions(count), data, this.#element);
+    if (this.#emphasized !== null) this.emphasize(this.#emphasized);
   }
 
   /** colour returns the colour of a series by its place among the columns. */
@@ -116,7 +150,16 @@ export class Chart {
       for (const value of top) sum = Math.max(sum, value ?? 0);
       return range(0, sum);
     }
-    return min <= max ? range(min, max) : range(0, 0);
+    return (this.#range = min <= max ? range(min, max, this.#range) : range(0, 0));
+  }
+
+  /** axisOf returns how wide the axis of values is: all charts the same, where its texts have room. */
+  #axisOf(plot: uPlot, texts: readonly string[] | null): number {
+    plot.ctx.save();
+    plot.ctx.font = this.#look.font;
+    const widest = Math.max(0, ...(texts ?? []).map((text) => plot.ctx.measureText(text).width));
+    plot.ctx.restore();
+    return (this.#axis = Math.max(axisWidth, Math.ceil(widest) + axisGap + 2));
   }
 
   #plotOptions(count: number): uPlot.Options {
@@ -152,6 +195,7 @@ export class Chart {
           },
         },
       },
+      focus: { alpha: 0.2 },
       scales: {
         x: { time: true, auto: false },
         y: { range: () => this.#bounds() },
@@ -161,24 +205,22 @@ export class Chart {
           ...text,
           grid,
           incrs: increments,
-          space: 64,
+          space: (_plot, _axis, from, to) => Math.max(64, 7 * tickLength(to - from) + 12),
           size: 26,
           // A label at the very edge would be cut off.
           values: (plot, splits, _axis, _space, step) =>
-            timeTicks(splits, step).map((text, i) => (plot.valToPos(splits[i]!, "x") < 18 ? "" : text)),
+            timeTicks(splits, step).map((text, i) => (plot.valToPos(splits[i]!, "x") < 3.5 * text.length ? "" : text)),
         },
         {
           ...text,
           grid,
           side: 1,
-          size: axisWidth,
-          gap: 8,
+          size: (plot, texts) => this.#axisOf(plot, texts),
+          gap: axisGap,
+          incrs: (_plot, _axis, from, to) => (to - from < 1e30 ? numberIncrements : hugeIncrements(to - from)),
           space: 36,
-          // Without a value there is no scale either.
           values: (_, splits, _axis, _space, step) =>
-            this.#columns.some((column) => column.times.length > 0)
-              ? ticks(splits, step, unit())
-              : splits.map(() => ""),
+            this.#isEmpty ? splits.map(() => "") : ticks(splits, step, unit()),
         },
       ],
       series: [
@@ -189,6 +231,7 @@ export class Chart {
           return {
             stroke: line,
             width: count > 1 ? 1.5 : 2,
+            dash: [...dashes[markOf(placeOf(row)).dash]!],
             spanGaps: false,
             // A sample between two gaps has no line to be part of: it gets a dot.
             points: { show: false, size: 4, filter: (plot: uPlot) => alone(plot.data[row] ?? []) },
@@ -199,7 +242,7 @@ export class Chart {
       ],
       hooks: {
         drawAxes: stack ? [] : [(plot) => this.#drawBands(plot)],
-        draw: head ? [(plot) => drawHead(plot, this.#colour(0), look().sheet)] : [],
+        draw: [(plot) => head() && drawHead(plot, this.#colour(0), look().sheet)],
         setCursor: [(plot) => onPoint(pointed(plot))],
         setSelect: [
           (plot) => {
@@ -223,6 +266,7 @@ export class Chart {
     ctx.clip();
     for (const [i, column] of this.#columns.entries()) {
       const { times, minima, maxima, averages } = column;
+      if (this.#emphasized !== null && this.#emphasized !== i) continue;
       ctx.fillStyle = this.#colour(i) + (this.#columns.length > 3 ? "1f" : "33");
       for (const [start, end] of column.runs()) {
         const seen = times[end]! >= from && times[start]! <= to;
@@ -236,15 +280,28 @@ export class Chart {
 }
 
 const axisWidth = 68;
+const axisGap = 8;
 
-const [minute, hour, day] = [60, 3_600, 86_400];
+const [minute, hour, day, year] = [60, 3_600, 86_400, 365 * 86_400];
 /** The distances that the marks below a chart may have, in seconds. */
 const increments = [
   ...[1, 2, 5, 10, 15, 30],
   ...[1, 2, 5, 10, 15, 30].map((count) => count * minute),
   ...[1, 2, 3, 6, 12].map((count) => count * hour),
-  ...[1, 2, 5, 10, 30, 90, 365].map((count) => count * day),
+  ...[1, 2, 5, 10, 30, 90].map((count) => count * day),
+  ...[1, 2, 5].map((count) => count * year),
 ];
+
+/** The distances that the marks beside a chart may have. uPlot counts the decimals of its own ones, which are these. */
+const numberIncrements = Array.from({ length: 64 }, (_, i) => i - 32).flatMap((power) =>
+  [1, 2, 2.5, 5].map((factor) => Number(`${factor}e${power}`)),
+);
+
+/** hugeIncrements returns those of an axis for which uPlot has none. */
+function hugeIncrements(span: number): number[] {
+  const power = Math.floor(Math.log10(span)) - 1;
+  return [1, 2, 5, 10, 20, 50, 100].map((factor) => factor * 10 ** power);
+}
 
 function band(plot: uPlot, times: number[], minima: number[], maxima: number[], start: number, end: number): void {
   const { ctx } = plot;

@@ -12,25 +12,52 @@ export interface Gestures {
   back: () => void;
 }
 
+/** Surface is what gestures are made on. */
+export interface Surface {
+  /** area returns what the time stretches over, within the element. */
+  area: () => HTMLElement | undefined;
+  /** mark shows what is being chosen, in pixels from the left of the area; 0 wide: nothing. */
+  mark: (left: number, width: number) => void;
+}
+
+/** A finger that rests for so many milliseconds begins to mark a range. */
+const hold = 450;
+/** A finger that moved so many pixels means to. */
+const slack = 8;
+
+/** Scale tells where in time a place on the screen is. */
+interface Scale {
+  secondAt: (x: number) => number | undefined;
+  perPixel: () => number;
+}
+
 /**
  * gestures listens on a chart's element: a wheel with Ctrl (which is also what a
  * pinch on a touchpad sends) or Alt zooms and with shift pans, so that a wheel
- * alone still scrolls the page; a drag with shift pans; two fingers zoom and pan.
- *
- * @param area returns what the time stretches over, within the element
+ * alone still scrolls the page; a drag with shift pans. One finger sideways pans,
+ * after a rest it marks a range to zoom into, up and down it scrolls the page; two
+ * fingers zoom and pan.
  */
-export function gestures(element: HTMLElement, time: Gestures, area: () => HTMLElement | undefined): void {
-  const secondAt = (x: number): number | undefined => {
-    const box = area()?.getBoundingClientRect();
-    if (box === undefined || box.width === 0) return undefined;
-    const [from, to] = time.window();
-    return from + ((x - box.left) / box.width) * (to - from);
+export function gestures(element: HTMLElement, time: Gestures, surface: Surface): void {
+  const scale: Scale = {
+    secondAt(x) {
+      const box = surface.area()?.getBoundingClientRect();
+      if (box === undefined || box.width === 0) return undefined;
+      const [from, to] = time.window();
+      return from + ((x - box.left) / box.width) * (to - from);
+    },
+    perPixel() {
+      const [from, to] = time.window();
+      return (to - from) / Math.max(surface.area()?.clientWidth ?? 1, 1);
+    },
   };
-  const perPixel = () => {
-    const [from, to] = time.window();
-    return (to - from) / Math.max(area()?.clientWidth ?? 1, 1);
-  };
+  wheel(element, time, scale);
+  drag(element, time, scale);
+  oneFinger(element, time, scale, surface);
+  twoFingers(element, time, scale);
+}
 
+function wheel(element: HTMLElement, time: Gestures, { secondAt, perPixel }: Scale): void {
   element.addEventListener(
     "wheel",
     (event) => {
@@ -46,7 +73,9 @@ export function gestures(element: HTMLElement, time: Gestures, area: () => HTMLE
     },
     { passive: false },
   );
+}
 
+function drag(element: HTMLElement, time: Gestures, { perPixel }: Scale): void {
   element.addEventListener("mousedown", (event) => {
     if (!event.shiftKey || event.button !== 0) return;
     event.preventDefault();
@@ -59,7 +88,82 @@ export function gestures(element: HTMLElement, time: Gestures, area: () => HTMLE
     addEventListener("mousemove", move);
     addEventListener("mouseup", end, { once: true });
   });
+}
 
+/** Finger is one that is on a chart: where it began, where it is, and what it means to do. */
+interface Finger {
+  x: number;
+  y: number;
+  at: number;
+  does: "rest" | "pan" | "mark";
+}
+
+function oneFinger(element: HTMLElement, time: Gestures, { secondAt, perPixel }: Scale, surface: Surface): void {
+  let finger: Finger | undefined;
+  let held: ReturnType<typeof setTimeout> | undefined;
+  /** within returns a place in the chart, or the nearest there is. */
+  const within = (x: number) => {
+    const box = surface.area()!.getBoundingClientRect();
+    return Math.min(Math.max(x, box.left), box.right);
+  };
+  const mark = (from: number, to: number) => {
+    const left = Math.min(from, to);
+    surface.mark(left - surface.area()!.getBoundingClientRect().left, Math.abs(to - from));
+  };
+  const end = () => {
+    clearTimeout(held);
+    if (finger?.does === "mark") surface.mark(0, 0);
+    finger = undefined;
+  };
+  element.addEventListener(
+    "touchstart",
+    ({ touches }) => {
+      end();
+      if (touches.length !== 1 || surface.area() === undefined) return;
+      const { clientX: x, clientY: y } = touches[0]!;
+      const begun: Finger = { x, y, at: x, does: "rest" };
+      finger = begun;
+      held = setTimeout(() => {
+        begun.does = "mark";
+        mark(x, x + 2);
+      }, hold);
+    },
+    { passive: true },
+  );
+  element.addEventListener(
+    "touchmove",
+    (event) => {
+      if (finger === undefined) return;
+      const { clientY: y } = event.touches[0]!;
+      const x = within(event.touches[0]!.clientX);
+      if (finger.does === "rest") {
+        const [sideways, upright] = [Math.abs(x - finger.x), Math.abs(y - finger.y)];
+        if (Math.max(sideways, upright) < slack) return;
+        clearTimeout(held);
+        // Up and down is the browser's, which scrolls the page.
+        if (upright >= sideways) return end();
+        finger.does = "pan";
+      }
+      if (event.cancelable) event.preventDefault();
+      if (finger.does === "pan") time.pan((finger.at - x) * perPixel());
+      else mark(finger.x, x);
+      finger.at = x;
+    },
+    { passive: false },
+  );
+  element.addEventListener("touchend", () => {
+    const chosen = finger?.does === "mark" ? finger : undefined;
+    end();
+    if (chosen === undefined || Math.abs(chosen.at - chosen.x) < slack) return;
+    const [from, to] = [Math.min(chosen.x, chosen.at), Math.max(chosen.x, chosen.at)].map(secondAt);
+    if (from !== undefined && to !== undefined) time.zoom(from, to);
+  });
+  element.addEventListener("touchcancel", end);
+  // A finger that rests has a menu of the browser's as well.
+  element.addEventListener("contextmenu", (event) => finger !== undefined && event.preventDefault());
+}
+
+function twoFingers(element: HTMLElement, time: Gestures, { secondAt, perPixel }: Scale): void {
   let fingers: [number, number] | undefined;
   const spread = (touches: TouchList): [number, number] => [touches[0]!.clientX, touches[1]!.clientX];
   element.addEventListener("touchstart", (event) => {

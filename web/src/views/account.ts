@@ -1,10 +1,11 @@
-import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
-import { failureOf } from "../api/failure.js";
+import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { failureOf, sentence } from "../api/failure.js";
 import { accountsOf } from "../api/who.js";
 import { TokenKind, type Token, type WhoAmIResponse } from "../gen/users/v1/account_pb.js";
 import { Role } from "../gen/vitals/auth/v1/auth_pb.js";
 import { wire } from "../state/settings.js";
 import { byId, element, setText } from "./dom.js";
+import { instant } from "./format.js";
 
 // All that knows of accounts is one part of the page: another would divide what the first load is made of into more files.
 export { isSignedIn } from "../api/who.js";
@@ -81,7 +82,7 @@ async function signIn(what: object): Promise<string> {
   try {
     const headers = { "Content-Type": "application/json" };
     const answer = await fetch("/session", { method: "POST", headers, body: JSON.stringify(what) });
-    return answer.ok ? "" : (await answer.text()).trim();
+    return answer.ok ? "" : sentence(await answer.text());
   } catch {
     return "The server does not answer.";
   }
@@ -102,7 +103,28 @@ function nameOf(role: Role): string {
 }
 
 function when(time: Timestamp | undefined): string {
-  return time === undefined ? "never" : timestampDate(time).toLocaleString();
+  return time === undefined ? "never" : instant(timestampMs(time) / 1000);
+}
+
+/** How a reader is known. */
+const signs: Readonly<Record<string, string>> = {
+  session: "signed in with a password",
+  token: "signed in with a token",
+  certificate: "known by a certificate",
+};
+
+/** signedIn says who the reader is to the server, how, and for how long. */
+function signedIn({ role, by, expires }: WhoAmIResponse): string {
+  const end = expires === undefined ? "" : `, until ${when(expires)}`;
+  return `Role ${nameOf(role)}, ${signs[by] ?? `known by ${by}`}${end}.`;
+}
+
+/** What writes the times of the view. */
+let write: () => void = () => undefined;
+
+/** retime writes the times anew, after the reader chose another zone. */
+export function retime(): void {
+  write();
 }
 
 async function showTokens(accounts: Accounts, who: WhoAmIResponse): Promise<void> {
@@ -110,19 +132,22 @@ async function showTokens(accounts: Accounts, who: WhoAmIResponse): Promise<void
   out.addEventListener("click", () => {
     void fetch("/session", { method: "DELETE" }).then(() => location.assign(accountPath));
   });
-  const list = element("div", "scroll");
+  const list = element("div", "scroll", [], { tabindex: "0", role: "group", "aria-label": "Tokens" });
+  const about = element("p", "");
+  let tokens: Token[] = [];
   const problem = element("p", "problem", [], { role: "alert" });
   const fail = (error: unknown) => setText(problem, failureOf(error).reason);
   const draw = async () => {
-    const { tokens } = await accounts.listTokens({});
+    ({ tokens } = await accounts.listTokens({}));
+    write();
+  };
+  write = () => {
+    setText(about, signedIn(who));
     list.replaceChildren(tableOf(tokens, (token) => accounts.revokeToken({ id: token.id }).then(draw).catch(fail)));
   };
+  write();
   show(
-    element("section", "nothing account", [
-      element("h2", "", [who.name]),
-      element("p", "", [`Role ${nameOf(who.role)}, signed in by ${who.by}, until ${when(who.expires)}.`]),
-      out,
-    ]),
+    element("section", "nothing account", [element("h2", "", [who.name]), about, out]),
     element("section", "nothing account", [
       element("h2", "", [who.role === Role.ADMIN ? "All tokens" : "Your tokens"]),
       list,

@@ -3,7 +3,8 @@ import type { Api } from "../api/client.js";
 import { failureOf } from "../api/failure.js";
 import type { FeedEvent } from "../api/feed.js";
 import { selectorOf, seriesFrom } from "../api/series.js";
-import { Chart, palette } from "../charts/chart.js";
+import { byName } from "../charts/catalog.js";
+import { Chart } from "../charts/chart.js";
 import { fromZero } from "../charts/range.js";
 import { Column } from "../state/columns.js";
 import { placeOf, remembered, type Known } from "../state/expression.js";
@@ -15,6 +16,7 @@ import { Completion } from "./completion.js";
 import { copyMenu } from "./copymenu.js";
 import { byId, element, setText } from "./dom.js";
 import { moment, withUnit } from "./format.js";
+import { emphasis, named } from "./legend.js";
 import { RangeBar } from "./rangebar.js";
 
 /** How long an answer may take, in milliseconds. */
@@ -35,7 +37,9 @@ export class ExploreView {
     "aria-describedby": "query-hint",
   });
   readonly #wrong = element("div", "wrong", [], { role: "alert" });
-  readonly #told = element("p", "told", [], { role: "status" });
+  readonly #told = element("span", "", [], { role: "status" });
+  /** How long the answer took, which differs each time: nobody wants it read out. */
+  readonly #took = element("span", "");
   readonly #past = element("select", "", [], { "aria-label": "Earlier queries" });
   readonly #body = element("tbody", "");
   readonly #when = element("th", "", ["Last"], { scope: "col" });
@@ -69,7 +73,7 @@ export class ExploreView {
       range: fromZero,
       stack: false,
       area: true,
-      head: false,
+      head: () => false,
       onPoint: (time) => {
         this.#pointed = time;
         this.#fill();
@@ -175,14 +179,16 @@ export class ExploreView {
       what: "values",
       question: () => ({ promql: this.#expression, at: this.#pointed ?? this.#window()[1] }),
     });
+    const values = element("div", "values", [table], { tabindex: "0", role: "group", "aria-label": "Values" });
+    emphasis(values, this.#body, (i) => this.#chart.emphasize(i));
     const result = element("article", "panel", [
-      element("header", "", [element("h2", "", ["Result"]), this.#told, copy]),
+      element("header", "", [element("h2", "", ["Result"]), element("p", "told", [this.#told, this.#took]), copy]),
       element("div", "plot", [canvas], {
         role: "img",
         "aria-label": "The result over time: values in the table that follows",
       }),
       element("header", "", [element("h3", "", ["Values"]), element("span", "told", []), copyTable]),
-      element("div", "values", [table], { tabindex: "0", role: "group", "aria-label": "Values" }),
+      values,
     ]);
     byId("main").append(this.#bar.element, form, this.#wrong, element("p", "past", ["Earlier ", this.#past]), result);
     this.#bar.element.classList.add("still");
@@ -255,13 +261,15 @@ export class ExploreView {
         column.replace({ series: column.series, times, averages: values, minima: values, maxima: values }, step, false);
         return column;
       });
+      this.#columns.sort(byName);
       const took = Math.round(performance.now() - this.#asked);
       const left = answer.series.length - this.#columns.length;
-      const count = `${answer.series.length} series, ${step} s apart, ${took} ms${left > 0 ? `; the first ${most} are shown` : ""}`;
+      const count = `${answer.series.length} series, ${step} s apart${left > 0 ? `; the first ${most} are shown` : ""}`;
       setText(
         this.#told,
         [answer.series.length === 0 ? "No series in this range" : count, ...answer.warnings].join(". "),
       );
+      setText(this.#took, answer.series.length === 0 ? "" : `, ${took} ms`);
       this.#wrong.replaceChildren();
       this.#list();
     } catch (error) {
@@ -273,6 +281,7 @@ export class ExploreView {
         // What is left of another query would be taken for the answer to this one.
         this.#columns = [];
         setText(this.#told, "");
+        setText(this.#took, "");
         this.#list();
       }
     }
@@ -295,11 +304,10 @@ export class ExploreView {
   #list(): void {
     this.#body.replaceChildren(
       ...this.#columns.map(({ series }, i) => {
-        const swatch = element("span", "swatch", [], { "data-colour": String(i % palette), "aria-hidden": "true" });
         const pairs = Object.entries({ ...(series.host === "" ? {} : { hostname: series.host }), ...series.labels });
         const labels = pairs.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(", ");
         const name = series.type + (labels === "" && series.type !== "" ? "" : `{${labels}}`);
-        return element("tr", "", [element("th", "", [swatch, name], { scope: "row" }), element("td", "at")]);
+        return element("tr", "", [named(i, name), element("td", "at")]);
       }),
     );
     this.#fill();

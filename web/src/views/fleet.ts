@@ -7,7 +7,7 @@ import { fleetSpan, vitals, vitalTypes, Vitals, type Observer, type Vital } from
 import type { PageState } from "../state/page.js";
 import { copyMenu } from "./copymenu.js";
 import { byId, element, setText } from "./dom.js";
-import { HostList } from "./hostlist.js";
+import { HostList, neighbour } from "./hostlist.js";
 
 /** How many hosts one question for history is about. */
 const batch = 40;
@@ -119,12 +119,12 @@ export class FleetView {
     this.redraw();
   }
 
-  /** move puts the keyboard on the next host (1) or the one before (-1). */
-  move(by: 1 | -1): void {
+  /** move puts the keyboard on the host that stands so many columns to the right, and so many rows below. */
+  move(right: number, down: number): void {
     const count = this.#shown.length;
     if (count === 0) return;
     const from = this.#list.focused < 0 ? this.#focused : this.#list.focused;
-    this.#focused = Math.min(Math.max(from + by, 0), count - 1);
+    this.#focused = from < 0 ? 0 : neighbour(from, right, down, this.#list.columns, count);
     this.#list.reveal(this.#focused);
     this.#show(this.#now(), true);
     this.#list.focus(this.#focused);

@@ -13,6 +13,7 @@ interface Scale {
   /** How Intl calls the unit, or undefined where text says it. */
   intl?: string;
   text?: string;
+  /** How many decimals are worth reading; of what is less than one, as many digits as say something. */
   decimals: number;
   /** Whether the number always has its decimals, so that it stands still while it changes. */
   fixed: boolean;
@@ -22,14 +23,15 @@ const bytes = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte", "petabyte
 
 /** bytesScale finds the power of a thousand that people would read this many bytes in. */
 function bytesScale(count: number, perUnit: number, suffix: string): Scale {
-  const power = count < 1 ? 0 : Math.min(Math.floor(Math.log10(count) / 3 + 1e-9), bytes.length - 1);
+  const power = count < 1 ? 0 : Math.min(Math.floor(Math.log10(count) / 3 + 1e-9), bytes.length);
   // Of hundreds of gigabytes nobody reads the second decimal.
   const isPrecise = power >= 3 && count < 100 * 1000 ** power;
   return {
     divisor: 1000 ** power / perUnit,
-    intl: bytes[power]! + suffix,
+    // Intl knows no exabytes.
+    ...(power === bytes.length ? { text: suffix === "" ? "EB" : "EB/s" } : { intl: bytes[power]! + suffix }),
     decimals: power === 0 ? 0 : isPrecise ? 2 : 1,
-    fixed: true,
+    fixed: power > 0,
   };
 }
 
@@ -38,7 +40,7 @@ export function scaleOf(unit: string, magnitude: number): Scale {
   const size = Math.abs(magnitude);
   switch (unit) {
     case "percent":
-      return { divisor: 1, intl: "percent", decimals: 1, fixed: true };
+      return { divisor: 1, intl: "percent", decimals: 1, fixed: size === 0 || size >= 0.05 };
     case "GB":
       // What is counted in gigabytes is seldom less than a megabyte.
       return bytesScale(Math.max(size * 1e9, 1e6), 1e9, "");
@@ -54,29 +56,41 @@ export function scaleOf(unit: string, magnitude: number): Scale {
       if (size >= 172_800) return { divisor: 86_400, intl: "day", decimals: 1, fixed: true };
       if (size >= 7_200) return { divisor: 3_600, intl: "hour", decimals: 1, fixed: true };
       if (size >= 120) return { divisor: 60, intl: "minute", decimals: 1, fixed: true };
-      return { divisor: 1, intl: "second", decimals: size < 10 ? 2 : 0, fixed: false };
+      if (size >= 1 || size === 0) return { divisor: 1, intl: "second", decimals: size < 10 ? 2 : 0, fixed: false };
+      if (size >= 1e-3) return { divisor: 1e-3, intl: "millisecond", decimals: size < 1e-2 ? 2 : 0, fixed: false };
+      // Not all that speak Intl know what is less than a millisecond.
+      if (size >= 1e-6) return { divisor: 1e-6, text: "µs", decimals: size < 1e-5 ? 2 : 0, fixed: false };
+      return { divisor: 1e-9, text: "ns", decimals: 2, fixed: false };
     case "count":
     case "":
-      return { divisor: 1, text: "", decimals: 2, fixed: false };
+      return { divisor: 1, text: "", decimals: size < 1e5 ? 2 : 0, fixed: false };
     default:
-      return { divisor: 1, text: unit, decimals: 2, fixed: false };
+      return { divisor: 1, text: unit, decimals: size < 1e5 ? 2 : 0, fixed: false };
   }
 }
 
 const formats = new Map<string, Intl.NumberFormat>();
 
-function formatOf({ intl, fixed }: Scale, decimals: number, locale: string | undefined): Intl.NumberFormat {
-  const key = `${locale ?? ""} ${intl ?? ""} ${decimals} ${fixed}`;
+function formatOf({ intl }: Scale, digits: Intl.NumberFormatOptions, locale: string | undefined): Intl.NumberFormat {
+  // The short form of a byte is a word, which has no plural.
+  const unit = { style: "unit", unit: intl, unitDisplay: intl === "byte" ? "narrow" : "short" } as const;
+  const how = intl === undefined ? digits : { ...digits, ...unit };
+  const key = `${locale ?? ""} ${JSON.stringify(how)}`;
   let format = formats.get(key);
-  if (format === undefined) {
-    format = new Intl.NumberFormat(locale, {
-      minimumFractionDigits: fixed ? decimals : 0,
-      maximumFractionDigits: decimals,
-      ...(intl === undefined ? {} : { style: "unit", unit: intl, unitDisplay: "short" }),
-    });
-    formats.set(key, format);
-  }
+  if (format === undefined) formats.set(key, (format = new Intl.NumberFormat(locale, how)));
   return format;
+}
+
+/** What is so large is written in millions or more, and beyond the names of numbers by powers of ten. */
+const [large, huge, tiny] = [1e6, 1e15, 1e-6];
+
+/** digitsOf says how a number of this size is written, so that neither its zeros nor its digits fill the line. */
+function digitsOf(size: number, { decimals, fixed, intl }: Scale): Intl.NumberFormatOptions {
+  if (size >= huge || (size > 0 && size < tiny && !fixed))
+    return { notation: "scientific", maximumSignificantDigits: 3 };
+  if (size >= large) return { notation: "compact", maximumSignificantDigits: 4 };
+  if (size > 0 && size < 1 && !fixed) return { maximumSignificantDigits: intl === "percent" ? 2 : 3 };
+  return { minimumFractionDigits: fixed ? decimals : 0, maximumFractionDigits: decimals };
 }
 
 /**
@@ -85,7 +99,14 @@ function formatOf({ intl, fixed }: Scale, decimals: number, locale: string | und
  */
 export function quantity(value: number, unit: string, locale?: string): Quantity {
   const scale = scaleOf(unit, value);
-  const parts = formatOf(scale, scale.decimals, locale).formatToParts(value / scale.divisor);
+  const exact = value / scale.divisor;
+  // Nothing is written as "-0.0".
+  const scaled = scale.fixed && Math.abs(exact) < 0.5 * 10 ** -scale.decimals ? 0 : exact;
+  return parted(formatOf(scale, digitsOf(Math.abs(scaled), scale), locale), scaled, scale);
+}
+
+function parted(format: Intl.NumberFormat, scaled: number, scale: Scale): Quantity {
+  const parts = format.formatToParts(scaled + 0);
   const isUnit = (part: Intl.NumberFormatPart) => part.type === "unit" || part.type === "percentSign";
   const text = (list: Intl.NumberFormatPart[]) => list.map((part) => part.value).join("");
   const unitText = scale.text ?? text(parts.filter(isUnit));
@@ -94,21 +115,38 @@ export function quantity(value: number, unit: string, locale?: string): Quantity
 
 /** withUnit writes a value and its unit in one text. */
 export function withUnit(value: number, unit: string, locale?: string): string {
-  const { number, unit: name } = quantity(value, unit, locale);
-  return name === "" ? number : `${number} ${name}`;
+  return joined(quantity(value, unit, locale));
+}
+
+function joined({ number, unit }: Quantity): string {
+  return unit === "" ? number : `${number} ${unit}`;
 }
 
 /**
  * ticks writes the values of an axis, all in the same step of the unit and with
- * the decimals that their distance needs, so that each is where it says.
+ * the decimals that their distance needs, so that each is where it says. What only
+ * the server knows as a unit stands in the table: an axis has no room for it.
  */
 export function ticks(values: number[], step: number, unit: string, locale?: string): string[] {
-  const scale = scaleOf(unit, Math.max(...values.map(Math.abs), step));
+  const most = Math.max(...values.map(Math.abs), step);
+  const scale = scaleOf(unit, most);
+  const size = most / scale.divisor;
   const decimals = decimalsOf(step / scale.divisor);
-  const format = formatOf({ ...scale, fixed: true }, decimals, locale);
+  const digits = Math.min(Math.ceil(Math.log10(most / step)) + 2, 15);
+  const named = size >= large && size < huge;
+  const byPowers = size >= huge || size < 1e-4;
+  const format = formatOf(
+    scale,
+    byPowers || named
+      ? { notation: named ? "compact" : "scientific", maximumSignificantDigits: digits }
+      : { minimumFractionDigits: decimals, maximumFractionDigits: decimals },
+    locale,
+  );
   return values.map((value) => {
-    const text = format.format(value / scale.divisor + 0);
-    return scale.text === "/s" ? `${text} /s` : text;
+    const scaled = value / scale.divisor;
+    if (scaled === 0 && byPowers) return "0";
+    if (scale.intl === "percent") return format.format(scaled + 0);
+    return joined(parted(format, scaled, { ...scale, ...(scale.text === unit ? { text: "" } : {}) }));
   });
 }
 
@@ -136,14 +174,23 @@ function timeFormat(how: Intl.DateTimeFormatOptions, locale: string | undefined)
 const toTheSecond = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const;
 const toTheMinute = { hour: "2-digit", minute: "2-digit" } as const;
 const toTheDay = { month: "short", day: "numeric" } as const;
+const toTheMonth = { month: "short" } as const;
+const toTheYear = { year: "numeric" } as const;
+const [hour, day, year] = [3_600, 86_400, 365 * 86_400];
 
 /** clock writes a time of day to the second, in the reader's time zone or in UTC, as the settings say. */
 export function clock(seconds: number, locale?: string): string {
   return timeFormat(toTheSecond, locale).format(seconds * 1000);
 }
 
-/** moment writes a time for a chart that shows span seconds: with its day where the span is long. */
+/** instant writes a time with its day and year. */
+export function instant(seconds: number, locale?: string): string {
+  return timeFormat({ ...toTheYear, ...toTheDay, ...toTheMinute }, locale).format(seconds * 1000);
+}
+
+/** moment writes a time for a chart that shows span seconds: with its day where the span is long, with its year where it is longer. */
 export function moment(seconds: number, span: number, locale?: string): string {
+  if (span > year / 2) return instant(seconds, locale);
   const how = span <= 43_200 ? toTheSecond : { ...toTheDay, ...toTheMinute };
   return timeFormat(how, locale).format(seconds * 1000);
 }
@@ -165,21 +212,40 @@ export function period(from: number, to: number, now: number, locale?: string): 
 
 /** timeTicks writes the times below an axis whose marks are step seconds apart. */
 export function timeTicks(values: number[], step: number, locale?: string): string[] {
-  const how = step < 60 ? toTheSecond : step < 86_400 ? toTheMinute : toTheDay;
-  const plain = timeFormat(how, locale);
-  const day = timeFormat(toTheDay, locale);
+  const plain = timeFormat(tickFormat(step, locale), locale);
+  const [dayOf, monthOf, yearOf] = [toTheDay, toTheMonth, toTheYear].map((how) => {
+    const format = timeFormat(how, locale);
+    return (seconds: number) => format.format(seconds * 1000);
+  }) as [(seconds: number) => string, (seconds: number) => string, (seconds: number) => string];
   return values.map((value, i) => {
     const before = values[i - 1];
-    const text = (format: Intl.DateTimeFormat) => format.format(value * 1000);
-    // Where a day begins, the day stands in place of its first hour.
-    if (before !== undefined && step < 86_400 && text(day) !== day.format(before * 1000)) return text(day);
-    // AM and PM are left to the text beside the chart: there is little room on an axis.
-    const parts = plain.formatToParts(value * 1000).filter((part) => part.type !== "dayPeriod");
-    return parts
-      .map((part) => part.value)
-      .join("")
-      .trim();
+    const begins = (what: (seconds: number) => string) => before !== undefined && what(value) !== what(before);
+    // Where a year begins, or a day, it stands in place of its first month or hour.
+    if (begins(yearOf)) return yearOf(value);
+    if (step < day && (begins(dayOf) || begins(monthOf))) return dayOf(value);
+    return plain.format(value * 1000);
   });
+}
+
+function tickFormat(step: number, locale: string | undefined): Intl.DateTimeFormatOptions {
+  if (step >= year) return toTheYear;
+  if (step >= 28 * day) return toTheMonth;
+  if (step >= day) return toTheDay;
+  // The first zero of an hour has no room beside AM and PM.
+  if (step >= 60) return { ...toTheMinute, hour: isHalved(locale) ? "numeric" : "2-digit" };
+  return toTheSecond;
+}
+
+/** isHalved tells whether the reader's hours are counted to twelve. */
+function isHalved(locale: string | undefined): boolean {
+  return timeFormat(toTheMinute, locale).resolvedOptions().hour12 === true;
+}
+
+/** tickLength returns how many letters the times have that stand below an axis of span seconds. */
+export function tickLength(span: number, locale?: string): number {
+  const step = span < 900 ? 1 : span < 3 * day ? hour : span < year ? day : 30 * day;
+  const evening = Date.UTC(2026, 10, 28, 22, 58, 58) / 1000;
+  return timeTicks([evening], step, locale)[0]!.length;
 }
 
 /** age writes how long something is ago: seconds up to two minutes, then minutes, hours and days. */

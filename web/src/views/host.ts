@@ -184,7 +184,11 @@ export class HostView {
     try {
       const { metrics } = await this.api.query.listMetrics({ hostname: this.host });
       this.#about = new Map(metrics.map(({ name, unit, help }) => [name, { unit, help }]));
-      for (const { name, unit } of metrics) if (!this.#known.has(name)) this.#show(name, unit);
+      for (const { name, unit, help } of metrics) {
+        if (!this.#known.has(name)) this.#show(name, unit);
+        // A sample may have come before what it is about.
+        else if (isCustom(name)) this.#panels.get(customChart(name, unit, help).id)?.explain(help);
+      }
     } catch {
       this.#described = false; // asked again with the next stream; what is streamed is shown anyway
     }

@@ -4,9 +4,14 @@ import type { Column } from "../state/columns.js";
 import { fleetSpan, vitals, type Vital, type Vitals } from "../state/fleet.js";
 import { element, setText } from "./dom.js";
 import { age, withUnit } from "./format.js";
+import { fitting, widthOf } from "./tags.js";
 
 const names: Record<Vital, string> = { cpu: "CPU", memory: "Memory", disk: "Disk", network: "Network" };
 const statusWords: Record<Host["status"], string> = { up: "Up", stale: "Stale", down: "Down", unknown: "Unknown" };
+
+const conflict = "two agents under this name";
+/** What stands beside the words of the status, in pixels: its dot, and what is free around it; see the style sheet. */
+const besideStatus = 26;
 
 /** Reading is a vital of the host: its value now, and its last minutes. */
 interface Reading {
@@ -22,6 +27,7 @@ export class HostCard {
   readonly #tags = element("span", "tags");
   readonly #readings: Record<Vital, Reading>;
   #host: Host | undefined;
+  #all: readonly string[] = [];
   #tagged = "";
   #placed = "";
   #drawn: readonly unknown[] = [];
@@ -35,7 +41,10 @@ export class HostCard {
         "data-vital": vital,
       });
     });
-    this.element = element("li", "card", [element("span", "who", [this.#link, this.#status, this.#tags]), ...cells]);
+    this.element = element("li", "card", [
+      element("span", "who", [this.#link, element("span", "what", [this.#status, this.#tags])]),
+      ...cells,
+    ]);
   }
 
   /** The name of the host that is shown. */
@@ -75,15 +84,20 @@ export class HostCard {
    * draw shows a host as it is at a time by the server's clock, in seconds since
    * the epoch, to the second: what stays the same for longer is not drawn again, and
    * false is returned.
+   *
+   * @param about how many pixels there are for what is said of the host
+   * @param family the font of the page
    */
-  draw(host: Host, measured: Vitals | undefined, time: number): boolean {
+  draw(host: Host, measured: Vitals | undefined, time: number, about: number, family: string): boolean {
     const now = Math.ceil(time);
-    const drawn = [now, host, measured, measured?.changes];
+    const drawn = [now, host, measured, measured?.changes, about];
     if (drawn.every((part, i) => part === this.#drawn[i])) return false;
     this.#drawn = drawn;
     if (this.#host !== host) this.#describe(host);
     const late = host.status === "up" || host.seen === 0 ? "" : ` ${age((now - host.seen) * 1000)} ago`;
-    setText(this.#status, statusWords[host.status] + late);
+    const status = statusWords[host.status] + late;
+    setText(this.#status, status);
+    this.#tag(host, about - widthOf(status, `13px ${family}`) - besideStatus, `12px ${family}`);
     const past = measured?.kept === true;
     for (const vital of vitals) this.#draw(vital, host, measured?.columns[vital], now, past);
     return true;
@@ -104,6 +118,7 @@ export class HostCard {
   #describe(host: Host): void {
     if (this.name !== host.name) {
       setText(this.#link, host.name);
+      this.#link.title = host.name; // it may be cut off
       this.#link.href = `/hosts/${encodeURIComponent(host.name)}`;
     }
     this.#host = host;
@@ -111,12 +126,27 @@ export class HostCard {
     const tags = Object.entries(host.tags)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, value]) => `${key}=${value}`);
-    const tagged = [host.conflict, host.system, ...tags].join("\n");
+    this.#all = host.conflict ? [conflict, ...tags] : tags;
+    if (this.#tags.title !== host.system) this.#tags.title = host.system;
+  }
+
+  /** tag shows as many tags as there is room for, and how many there are more. */
+  #tag(host: Host, room: number, font: string): void {
+    const all = this.#all;
+    const widths = all.map((tag) => widthOf(tag, font));
+    const fit = fitting(widths, room, widthOf(`+${all.length}`, font));
+    const rest = all.slice(fit);
+    const tagged = [fit, ...all].join("\n");
     if (tagged === this.#tagged) return;
     this.#tagged = tagged;
-    const parts = tags.map((tag) => element("span", "tag", [tag]));
-    if (host.conflict) parts.unshift(element("span", "tag conflict", ["two agents under this name"]));
+    const isConflict = (tag: string, i: number) => host.conflict && i === 0 && tag === conflict;
+    const parts = all
+      .slice(0, fit)
+      .map((tag, i) => element("span", isConflict(tag, i) ? "tag conflict" : "tag", [tag]));
+    if (rest.length > 0) {
+      const more = fit === 0 && host.conflict ? "more conflict" : "more";
+      parts.push(element("span", more, [`+${rest.length}`], { title: rest.join("\n") }));
+    }
     this.#tags.replaceChildren(...parts);
-    this.#tags.title = host.system;
   }
 }

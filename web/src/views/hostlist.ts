@@ -10,10 +10,29 @@ const refreshes = 1;
 /** A list that is narrower than so many pixels has no room for rows. */
 const narrow = 880;
 
-/** Shape is how many cards stand beside each other, and how high each is; the style sheet has the same widths. */
+/**
+ * neighbour returns the index of the host that stands so many columns to the right
+ * of another and so many rows below it, or where there is none the same; below a row
+ * that is not the last there is always one.
+ */
+export function neighbour(from: number, right: number, down: number, columns: number, count: number): number {
+  const column = (from % columns) + right;
+  if (column < 0 || column >= columns) return from;
+  const to = from + right + down * columns;
+  if (to < 0) return from;
+  if (to < count) return to;
+  const lastRow = Math.floor((count - 1) / columns);
+  return Math.floor(from / columns) < lastRow && down > 0 ? count - 1 : from;
+}
+
+/**
+ * Shape is how many cards stand beside each other, how high each is, and how many
+ * pixels each has for what is said of its host; the style sheet has the same widths.
+ */
 interface Shape {
   columns: number;
   height: number;
+  about: number;
 }
 
 /**
@@ -29,10 +48,17 @@ export class HostList {
   #shaped = "";
   #whole = "";
   #isGrid = false;
+  /** The font of the page, by which texts are measured. */
+  readonly #family = getComputedStyle(document.documentElement).fontFamily;
 
   /** show takes other hosts, or others first; draw draws them. */
   show(hosts: readonly Host[]): void {
     this.#hosts = hosts;
+  }
+
+  /** How many hosts stand beside each other. */
+  get columns(): number {
+    return this.#shape().columns;
   }
 
   /** Whether there is room for rows at all, or tiles are all that fits. */
@@ -56,7 +82,7 @@ export class HostList {
    * there already: the frames that follow draw the others.
    */
   draw(measured: (host: string) => Vitals | undefined, now: number, moves: boolean): void {
-    const { columns, height } = this.#shape();
+    const { columns, height, about } = this.#shape();
     const count = this.#hosts.length;
     // Read before anything is written, so that nothing is laid out twice in a frame.
     const above = -this.element.getBoundingClientRect().top;
@@ -73,7 +99,7 @@ export class HostList {
       card.place(index, count, left, Math.floor(index / columns) * height, `${100 / columns}%`, height);
       const isOther = card.name !== host.name;
       if (!isOther && again <= 0) continue;
-      if (card.draw(host, measured(host.name), now) && !isOther) again--;
+      if (card.draw(host, measured(host.name), now, about, this.#family) && !isOther) again--;
     }
     if (held !== undefined) this.#follow(held);
   }
@@ -115,7 +141,9 @@ export class HostList {
     const tiles = this.#isGrid || width < narrow;
     const shaped = tiles ? "grid" : "table";
     if (shaped !== this.#shaped) this.element.dataset["view"] = this.#shaped = shaped;
-    return tiles ? { columns: Math.max(1, Math.floor(width / 320)), height: 196 } : { columns: 1, height: 66 };
+    if (!tiles) return { columns: 1, height: 66, about: Math.floor(Math.max(176, ((width - 128) * 1.5) / 5.5)) - 6 };
+    const columns = Math.max(1, Math.floor(width / 320));
+    return { columns, height: 196, about: Math.floor(width / columns) - 50 };
   }
 
   #stretch(height: number): void {

@@ -7,8 +7,8 @@ export interface Keys {
   range?: TimeRange;
   /** Where a filter is typed, if there is one. */
   filter?: HTMLInputElement | HTMLTextAreaElement;
-  /** move goes to the next (1) or the one before (-1) of what the view lists. */
-  move?: (by: 1 | -1) => void;
+  /** move goes to what stands so many columns to the right of what has the keyboard, and so many rows below. */
+  move?: (right: number, down: number) => void;
 }
 
 /** keyboard makes the page usable without a mouse: see the help that ? shows. */
@@ -28,6 +28,8 @@ export function keyboard({ range, filter, move }: Keys): void {
       if (event.key === "Escape") target.blur();
       return;
     }
+    // What scrolls by the arrows is left to the browser.
+    if (event.key.startsWith("Arrow") && scrolls(target, event.key)) return;
     const went = performance.now() - going < 1_500;
     going = 0;
     const number = Number(event.key);
@@ -42,9 +44,20 @@ export function keyboard({ range, filter, move }: Keys): void {
     else if (range !== undefined && preset !== undefined) range.choose({ last: preset });
     else if (event.key === "ArrowLeft" && range !== undefined) shift((span) => -span / 4);
     else if (event.key === "ArrowRight" && range !== undefined) shift((span) => span / 4);
-    else if (event.key === "ArrowDown" && move !== undefined) move(1);
-    else if (event.key === "ArrowUp" && move !== undefined) move(-1);
+    else if (event.key === "ArrowDown" && move !== undefined) move(0, 1);
+    else if (event.key === "ArrowUp" && move !== undefined) move(0, -1);
+    else if (event.key === "ArrowLeft" && move !== undefined) move(-1, 0);
+    else if (event.key === "ArrowRight" && move !== undefined) move(1, 0);
     else return;
     event.preventDefault();
   });
+}
+
+/** scrolls tells whether a key scrolls the part of the page that has the keyboard, in its direction. */
+function scrolls(target: Element, key: string): boolean {
+  const place = target.closest('[tabindex="0"]');
+  if (place === null) return false;
+  return key === "ArrowLeft" || key === "ArrowRight"
+    ? place.scrollWidth > place.clientWidth
+    : place.scrollHeight > place.clientHeight;
 }

@@ -1,11 +1,11 @@
 import { keyOf } from "../api/series.js";
 import { labelsOf, type ChartSpec } from "../charts/catalog.js";
-import { palette } from "../charts/chart.js";
 import { isLive, windowOf } from "../state/range.js";
 import type { Column } from "../state/columns.js";
 import { copyMenu } from "./copymenu.js";
 import { element, setText } from "./dom.js";
-import { moment, withUnit } from "./format.js";
+import { moment, quantity } from "./format.js";
+import { emphasis, named } from "./legend.js";
 import { Plot, type PlotContext } from "./plot.js";
 
 /** Row is the cells of a series in the table below its chart. */
@@ -16,13 +16,18 @@ interface Row {
   greatest: HTMLElement;
 }
 
+/** With texts of more letters a narrow table has no room for all of its columns, and of even more for their units. */
+const [short, long] = [8, 12];
+
 /** Panel shows a chart of some series, with a table of their values below. */
 export class Panel {
   readonly element: HTMLElement;
   readonly plot: Plot;
+  readonly #help = element("p", "help");
   readonly #body = element("tbody", "");
   readonly #when = element("th", "", ["Now"], { scope: "col" });
   readonly #rows = new Map<string, Row>();
+  readonly #table: HTMLTableElement;
   #pointed: number | null = null;
 
   constructor(
@@ -34,7 +39,7 @@ export class Panel {
       this.#fill();
     });
     const id = `chart-${spec.id}`;
-    const table = element(
+    this.#table = element(
       "table",
       "",
       [
@@ -43,7 +48,7 @@ export class Panel {
           element("tr", "", [
             element("th", "", ["Series"], { scope: "col" }),
             this.#when,
-            element("th", "", ["Least"], { scope: "col" }),
+            element("th", "least", ["Least"], { scope: "col" }),
             element("th", "", ["Most"], { scope: "col" }),
           ]),
         ]),
@@ -51,21 +56,35 @@ export class Panel {
       ],
       {},
     );
-    this.plot.element.setAttribute("aria-label", `${spec.title}, ${spec.help}: values in the table that follows`);
+    this.explain(spec.help);
+    const values = element("div", "values", [this.#table], {
+      tabindex: "0",
+      role: "group",
+      "aria-label": `${spec.title}: values`,
+    });
+    emphasis(values, this.#body, (i) => this.plot.emphasize(i));
     this.element = element(
       "article",
       "panel",
       [
         element("header", "", [
-          element("h3", "", [spec.title], { id }),
-          element("p", "help", [spec.help], { title: spec.help }),
+          element("h3", "", [spec.title], { id, title: spec.title }),
           copyMenu(spec.title, { what: "history", question: () => this.plot.request }),
+          this.#help,
         ]),
         this.plot.element,
-        element("div", "values", [table], { tabindex: "0", role: "group", "aria-label": `${spec.title}: values` }),
+        values,
       ],
       { "aria-labelledby": id, "data-chart": spec.id },
     );
+  }
+
+  /** explain says what is shown, as soon as that is known. */
+  explain(help: string): void {
+    setText(this.#help, help);
+    this.#help.title = help;
+    const name = help === "" ? this.spec.title : `${this.spec.title}, ${help}`;
+    this.plot.element.setAttribute("aria-label", `${name}: values in the table that follows`);
   }
 
   /** draw shows the panel as it is now. */
@@ -85,32 +104,36 @@ export class Panel {
     for (const [i, column] of columns.entries()) {
       const row = this.#rows.get(keys[i]!);
       if (row === undefined) continue;
-      const write = (value: number | undefined) => (value === undefined ? "–" : withUnit(value, this.plot.unit));
       const bounds = column.bounds(from, to);
-      setText(row.now, write(column.at(this.#pointed ?? to)));
-      setText(row.least, write(bounds?.[0]));
-      setText(row.greatest, write(bounds?.[1]));
+      this.#write(row.now, column.at(this.#pointed ?? to));
+      this.#write(row.least, bounds?.[0]);
+      this.#write(row.greatest, bounds?.[1]);
     }
+  }
+
+  /** write writes a value into a cell. A unit that has no room is cut off; the number never is. */
+  #write(cell: HTMLElement, value: number | undefined): void {
+    const { number, unit } = value === undefined ? { number: "–", unit: "" } : quantity(value, this.plot.unit);
+    const text = unit === "" ? number : `${number} ${unit}`;
+    if (cell.textContent === text) return;
+    cell.replaceChildren(number, ...(unit === "" ? [] : [" ", element("span", "of", [unit], { title: unit })]));
+    if (text.length > short) this.#table.classList.add("wide");
+    if (text.length > long) this.#table.classList.add("wider");
   }
 
   #rebuild(columns: readonly Column[], keys: string[]): void {
     this.#rows.clear();
+    this.#table.classList.remove("wide", "wider");
     const label = this.spec.label ?? labelsOf;
     for (const [i, { series }] of columns.entries()) {
       const name = this.spec.label === undefined && columns.length === 1 ? this.spec.title : label(series);
       const row: Row = {
         element: element("tr", ""),
         now: element("td", "at"),
-        least: element("td", ""),
+        least: element("td", "least"),
         greatest: element("td", ""),
       };
-      const swatch = element("span", "swatch", [], { "data-colour": String(i % palette), "aria-hidden": "true" });
-      row.element.append(
-        element("th", "", [swatch, name === "" ? series.type : name], { scope: "row" }),
-        row.now,
-        row.least,
-        row.greatest,
-      );
+      row.element.append(named(i, name.trim() === "" ? series.type : name), row.now, row.least, row.greatest);
       this.#rows.set(keys[i]!, row);
     }
     this.#body.replaceChildren(...[...this.#rows.values()].map((row) => row.element));

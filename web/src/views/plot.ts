@@ -2,7 +2,7 @@ import type { Api } from "../api/client.js";
 import { failureOf } from "../api/failure.js";
 import { historyOf } from "../api/history.js";
 import { keyOf, selectorOf, type Series } from "../api/series.js";
-import type { ChartSpec } from "../charts/catalog.js";
+import { byName, type ChartSpec } from "../charts/catalog.js";
 import { Chart } from "../charts/chart.js";
 import { fromZero } from "../charts/range.js";
 import type { Gestures } from "../charts/gestures.js";
@@ -58,7 +58,8 @@ export class Plot {
       range: spec.range ?? fromZero,
       stack: spec.stack ?? false,
       area: how.area,
-      head: how.head,
+      // Of a past that is shown in averages, the last one is not the value that stands beside the chart.
+      head: () => how.head && isLive(context.range()),
       onPoint,
       time: context.time,
     });
@@ -87,7 +88,7 @@ export class Plot {
     const { spec } = this;
     if (this.#shaped === undefined) {
       const all = [...this.#columns.values()].filter((column) => column.times.length > 0);
-      this.#shaped = spec.shape?.(all) ?? all.sort((a, b) => (keyOf(a.series) < keyOf(b.series) ? -1 : 1));
+      this.#shaped = spec.shape?.(all) ?? all.sort(byName);
     }
     return this.#shaped;
   }
@@ -183,6 +184,11 @@ export class Plot {
     const empty = this.#loaded && !columns.some((column) => column.bounds(from, to) !== undefined);
     if (this.#loaded && this.#call === undefined) this.#tell(empty ? "No data in this range." : "");
     return true;
+  }
+
+  /** emphasize sets one of the columns off from the others; null: none. */
+  emphasize(i: number | null): void {
+    this.#chart.emphasize(i);
   }
 
   /** recolour follows the colour scheme and the way in which times are written. */

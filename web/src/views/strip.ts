@@ -3,7 +3,7 @@ import { windowOf } from "../state/range.js";
 import type { Phase } from "../state/page.js";
 import { copyMenu } from "./copymenu.js";
 import { element, setText } from "./dom.js";
-import { clock, moment, quantity, withUnit } from "./format.js";
+import { moment, period, quantity, withUnit } from "./format.js";
 import { Plot, type PlotContext } from "./plot.js";
 
 /** Strip shows one metric in large: its name, its trace and its value now. */
@@ -88,7 +88,10 @@ export class Strip {
       return;
     }
     const [low, high] = bounds.map((value) => withUnit(value, plot.unit)) as [string, string];
-    plot.element.setAttribute("aria-label", `${spec.title} since ${clock(from)}: ${low} to ${high}`);
+    plot.element.setAttribute(
+      "aria-label",
+      `${spec.title}, ${period(from, to, this.context.now())}: ${low} to ${high}`,
+    );
     if (this.#pointed !== null) {
       const value = column?.at(this.#pointed);
       const text = value === undefined ? "no data" : withUnit(value, plot.unit);

@@ -21,7 +21,7 @@ test("an open page asks for a sign-in as soon as there are accounts, and comes b
   await page.getByLabel("Name").fill("alice");
   await page.getByLabel("Password").fill("wrong horse battery");
   await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByText("the name or the password is wrong").waitFor();
+  await page.getByText(/^The name or the password is wrong\.$/).waitFor();
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL((url) => url.pathname === here);
@@ -31,8 +31,24 @@ test("an open page asks for a sign-in as soon as there are accounts, and comes b
   assert.equal(cookie.sameSite, "Strict");
   assert.equal(await page.evaluate(() => document.cookie), "");
 
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Emulation.setTimezoneOverride", { timezoneId: "Asia/Kathmandu" });
   await page.getByRole("link", { name: "Account" }).click();
   await page.getByRole("heading", { name: "alice" }).waitFor();
+  const about = page.locator("section.account p").first();
+  assert.match(await about.textContent(), /^Role admin, signed in with a password, until .*\d{4}.*\.$/);
+  const choose = async (zone) => {
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByRole("radio", { name: zone }).check();
+    await page.keyboard.press("Escape");
+    return /\d:(\d\d)/.exec(await about.textContent())[1];
+  };
+  const [utc, local] = [await choose("UTC"), await choose("Local")];
+  assert.equal((Number(local) - Number(utc) + 60) % 60, 45, "the switch of the settings holds here too");
+  const edges = await page.evaluate(() =>
+    [".links", "main"].map((place) => document.querySelector(place).getBoundingClientRect().right),
+  );
+  assert.ok(Math.abs(edges[0] - edges[1]) < 1, `the buttons end at ${edges[0]}, the page at ${edges[1]}`);
   await page.getByLabel("Name").fill("shell");
   await page.getByRole("button", { name: "Make it" }).click();
   const mine = await page.locator(".secret code").textContent();
@@ -53,6 +69,9 @@ test("an open page asks for a sign-in as soon as there are accounts, and comes b
   assert.deepEqual(await violations(page), []);
   page.on("dialog", (dialog) => void dialog.accept());
   const revoke = page.getByRole("button", { name: "Revoke token fleet" });
+  await page.setViewportSize({ width: 360, height: 740 });
+  const { x, width } = await revoke.boundingBox();
+  assert.ok(x + width <= 360, "it is in sight on a phone");
   await revoke.click();
   await until("the token to be gone", async () => (await revoke.count()) === 0);
 

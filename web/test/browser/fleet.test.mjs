@@ -129,6 +129,65 @@ test("of many hosts those in sight are drawn, in order, and the keyboard stays o
   assert.equal(await focused(), "many-01");
 });
 
+test("in the grid the arrows go to what stands beside, above and below", async (t) => {
+  const page = await open(t, "/?q=many-&view=grid");
+  const names = () => page.locator(".card .name").allTextContents();
+  await until("the tiles", async () => (await names()).length > 8);
+  const columns = await page.evaluate(
+    () => new Set([...document.querySelectorAll(".card")].map((card) => card.getBoundingClientRect().left)).size,
+  );
+  assert.ok(columns > 1, `${columns} columns`);
+  const all = await names();
+  const goes = (key, want) =>
+    until(`${key} to reach ${all[want]}`, async () => {
+      const seen = await page.evaluate(() => document.activeElement.textContent);
+      return seen === all[want] || seen;
+    });
+  for (const [key, want] of [
+    ["ArrowDown", 0],
+    ["ArrowDown", columns],
+    ["ArrowRight", columns + 1],
+    ["ArrowUp", 1],
+    ["ArrowLeft", 0],
+    ["ArrowLeft", 0],
+  ]) {
+    await page.keyboard.press(key);
+    await goes(key, want);
+  }
+});
+
+test("a long name and many tags leave the status in sight, and say what is left out", async (t) => {
+  const long = "kube-node-pool-a-7f9c6d5b8-xk2lp.prod.fra1.example-cloud.internal";
+  const tags = Array.from({ length: 24 }, (_, i) => `tag-${String(i).padStart(2, "0")}=value`);
+  const agent = new Agent(executable, server, long, folder, tags);
+  t.after(() => agent.stop());
+  const page = await open(t, `/?q=${long}`);
+  const card = page.locator(".card");
+  for (const width of [1440, 820, 360]) {
+    await page.setViewportSize({ width, height: 800 });
+    await until(`all to be told at ${width} pixels`, async () => {
+      if ((await card.count()) !== 1) return "no card";
+      const seen = await card.evaluate((card) => {
+        const box = card.getBoundingClientRect();
+        const holds = (inner) => inner.left >= box.left && inner.right <= box.right && inner.bottom <= box.bottom;
+        const name = card.querySelector(".name");
+        const status = card.querySelector(".status");
+        const shown = card.querySelectorAll(".tags .tag");
+        const more = card.querySelector(".tags .more");
+        const tags = card.querySelector(".tags");
+        return {
+          name: name.title === name.textContent && name.getBoundingClientRect().height < 30,
+          status: status.textContent === "Up" && status.scrollWidth <= status.clientWidth + 1,
+          within: [name, status, ...shown, more].every((part) => part !== null && holds(part.getBoundingClientRect())),
+          whole: tags.scrollWidth <= tags.clientWidth,
+          count: shown.length > 0 && shown.length + Number(more?.textContent) === 24,
+        };
+      });
+      return Object.values(seen).every(Boolean) || seen;
+    });
+  }
+});
+
 test("a host's name stands on one line at every width", async (t) => {
   const page = await open(t, "/hosts/many-00");
   for (const width of [1440, 1101, 1100, 820, 761, 760, 360]) {

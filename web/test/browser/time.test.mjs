@@ -138,6 +138,25 @@ test("two fingers zoom and pan a chart, and one finger scrolls the page", async 
   assert.deepEqual(await rangeOf(page), earlier);
 });
 
+test("one finger sideways moves through time, and after a rest marks a range", async (t) => {
+  const { page, from } = await fixed(t);
+  const { width, middle, level } = await plotOf(page);
+  await fingers(page, level, [middle], [middle + 100]);
+  const by = (100 / width) * 600;
+  const earlier = await rangeBecomes(page, "an earlier range", (range) => Math.abs(from - range.from - by) < 5);
+  assert.ok(Math.abs(earlier.span - 600) < 1, "as long as before");
+  const devtools = await page.context().newCDPSession(page);
+  const touch = (type, ...touchPoints) => devtools.send("Input.dispatchTouchEvent", { type, touchPoints });
+  const marked = () => page.locator("[data-metric=cpu] .u-select").evaluate((mark) => mark.clientWidth);
+  await touch("touchStart", { x: middle, y: level });
+  await until("the rest to be noticed", async () => (await marked()) > 0);
+  for (let x = middle; x <= middle + 120; x += 20) await touch("touchMove", { x, y: level });
+  await until("the mark to follow", async () => Math.abs((await marked()) - 120) < 3 || marked());
+  await touch("touchEnd");
+  await rangeBecomes(page, "what was marked", ({ span }) => Math.abs(span - (120 / width) * 600) < 5);
+  assert.equal(await marked(), 0);
+});
+
 test("the arrow keys move a range, and Escape leads back from it", async (t) => {
   const { page, from } = await fixed(t);
   await page.keyboard.press("ArrowLeft");
@@ -148,6 +167,16 @@ test("the arrow keys move a range, and Escape leads back from it", async (t) => 
   await queryBecomes(page, {});
   await page.keyboard.press("1");
   await queryBecomes(page, { last: "5m" });
+});
+
+test("the arrow keys scroll the table that has the keyboard, and leave the range alone", async (t) => {
+  const { page, from } = await fixed(t);
+  const values = page.locator("[data-chart=cpu-mode] .values");
+  await values.locator("table").evaluate((table) => (table.style.width = "2000px"));
+  await values.focus();
+  await page.keyboard.press("ArrowRight");
+  await until("the table to scroll", async () => (await values.evaluate(({ scrollLeft }) => scrollLeft)) > 0);
+  assert.equal((await rangeOf(page)).from, from);
 });
 
 quiet();

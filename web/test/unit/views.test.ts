@@ -1,9 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { groups, heroes, isCustom, labelsOf } from "../../src/charts/catalog.js";
-import { amountRange, fromZero, percentRange } from "../../src/charts/range.js";
+import { byName, groups, heroes, isCustom, labelsOf } from "../../src/charts/catalog.js";
+import { amountRange, fromZero, percentRange, wholePercent, type Range } from "../../src/charts/range.js";
+import { Column } from "../../src/state/columns.js";
 import { commandsOf, type Commands, type Question } from "../../src/views/commands.js";
-import { age, clock, decimalsOf, period, quantity, ticks, timeTicks, withUnit } from "../../src/views/format.js";
+import {
+  age,
+  clock,
+  decimalsOf,
+  instant,
+  moment,
+  period,
+  quantity,
+  tickLength,
+  ticks,
+  timeTicks,
+  withUnit,
+} from "../../src/views/format.js";
+import { neighbour } from "../../src/views/hostlist.js";
+import { fitting } from "../../src/views/tags.js";
 
 test("quantities are written as the locale does", () => {
   const f = (value: number, unit: string, locale: string, want: [string, string]) => {
@@ -26,6 +41,32 @@ test("quantities are written as the locale does", () => {
   f(200_000, "seconds", "en", ["2.3", "days"]);
   f(3, "bananas", "en", ["3", "bananas"]);
   assert.equal(withUnit(6.2, "GB", "en"), "6.20 GB");
+});
+
+test("what is small keeps the digits that say something, and what is large keeps its size", () => {
+  const f = (value: number, unit: string, want: string) => assert.equal(withUnit(value, unit, "en"), want);
+  f(0.0004, "seconds", "400 µs");
+  f(0.00123, "seconds", "1.23 ms");
+  f(0.35, "seconds", "350 ms");
+  f(3e-8, "seconds", "30 ns");
+  f(0, "seconds", "0 sec");
+  f(1.5, "seconds", "1.5 sec");
+  f(0.001, "", "0.001");
+  f(0.0123456, "count", "0.0123");
+  f(0.04, "percent", "0.04 %");
+  f(0, "percent", "0.0 %");
+  f(-0.04, "celsius", "0.0 °C");
+  f(1e-9, "", "1E-9");
+  f(0.004, "count_per_second", "0.004 /s");
+  f(1.2e12, "widgets", "1.2T widgets");
+  f(-1_234_567, "", "-1.235M");
+  f(999_999, "", "999,999");
+  f(123_456.5, "EUR", "123,457 EUR");
+  f(1e300, "", "1E300");
+  f(3e18, "bytes", "3.00 EB");
+  f(5e15, "bytes", "5.00 PB");
+  f(59, "bytes", "59 B");
+  f(0, "bytes", "0 B");
 });
 
 test("times of day have seconds, ages have one unit", () => {
@@ -59,6 +100,13 @@ test("an axis is written in one step of its unit", () => {
   f([0, 500, 1000], 500, "bytes_per_second", ["0.0 kB/s", "0.5 kB/s", "1.0 kB/s"]);
   f([0, 50, 100], 50, "percent", ["0%", "50%", "100%"]);
   f([0, 2], 2, "count", ["0", "2"]);
+  f([0, 2e-4, 4e-4], 2e-4, "seconds", ["0 µs", "200 µs", "400 µs"]);
+  f([0, 5e11, 1e12, 1.5e12], 5e11, "widgets", ["0", "500B", "1T", "1.5T"]);
+  f([0, 5e299, 1e300], 5e299, "", ["0", "5E299", "1E300"]);
+  f([0, 1e18, 2e18], 1e18, "bytes", ["0 EB", "1 EB", "2 EB"]);
+  f([0, 5e-10, 1e-9], 5e-10, "", ["0", "5E-10", "1E-9"]);
+  f([0, 0.5], 0.5, "count_per_second", ["0.0 /s", "0.5 /s"]);
+  f([0, 200], 200, "bytes", ["0 B", "200 B"]);
 });
 
 test("below an axis a day begins with its name", () => {
@@ -68,18 +116,52 @@ test("below an axis a day begins with its name", () => {
   assert.doesNotMatch(labels[2]!, /Jan/);
 });
 
-test("the percent axis shows zero and has room", () => {
-  const f = (max: number, high: number) =>
-    assert.deepEqual(percentRange(max), [-0.01 * high, 1.02 * high], String(max));
+test("below an axis morning and evening differ, and so do the years", () => {
+  const at = (...parts: [number, number, number?]) => Date.UTC(...parts) / 1000;
+  const hours = [3, 15].map((hour) => new Date(2026, 4, 5, hour).getTime() / 1000);
+  const [morning, evening] = timeTicks(hours, 3600, "en-US");
+  assert.equal(morning, "3:00 AM");
+  assert.equal(evening, "3:00 PM");
+  assert.deepEqual(timeTicks(hours, 3600, "de"), ["03:00", "15:00"]);
+  const years = [2024, 2025, 2026].map((year) => new Date(year, 0, 1).getTime() / 1000);
+  assert.deepEqual(timeTicks(years, 365 * 86_400, "en"), ["2024", "2025", "2026"]);
+  const months = [
+    [2025, 9],
+    [2026, 0],
+    [2026, 3],
+  ].map(([year, month]) => new Date(year!, month!, 1).getTime() / 1000);
+  assert.deepEqual(timeTicks(months, 90 * 86_400, "en"), ["Oct", "2026", "Apr"]);
+  assert.match(moment(at(2020, 5, 15), 9 * 365 * 86_400, "en"), /Jun 15, 2020/);
+  assert.doesNotMatch(moment(at(2020, 5, 15), 30 * 86_400, "en"), /2020/);
+  assert.match(instant(at(2020, 5, 15), "en"), /Jun 15, 2020.*\d:\d\d/);
+  assert.ok(tickLength(300, "en-US") >= "10:58:58 PM".length);
+  assert.ok(tickLength(7_200, "de") <= "22:58".length);
+});
+
+test("the percent axis shows zero and has room, and does not leap about", () => {
+  const room = (high: number): Range => [-0.01 * high, 1.02 * high];
+  const f = (max: number, high: number, before?: number) =>
+    assert.deepEqual(percentRange(max, before === undefined ? undefined : room(before)), room(high), String(max));
   f(0, 25);
   f(24, 25);
   f(24.5, 50);
   f(48, 50);
   f(49, 100);
   f(100, 100);
+  f(26, 50, 25);
+  f(23, 50, 50);
+  f(18, 25, 50);
+  f(23, 50, 100);
+  f(45, 100, 100);
+  assert.deepEqual(wholePercent(), room(100));
+  for (const { id, unit, range } of [...heroes, ...groups.flatMap((group) => group.charts)])
+    if (["cpu", "cpu-core", "disk-space"].includes(id)) {
+      assert.equal(unit, "percent");
+      assert.deepEqual(range?.(0, 20), room(100), `${id} reaches to a hundred`);
+    }
 });
 
-test("the axis of an amount holds its values, shows small changes small and is never negative", () => {
+test("the axis of an amount holds its values, shows small changes small and is not negative where they are not", () => {
   for (const [min, max] of [
     [0, 0],
     [0.05, 0.06],
@@ -91,6 +173,14 @@ test("the axis of an amount holds its values, shows small changes small and is n
     assert.ok(low <= min && high >= max, `[${low}, ${high}] holds ${min} to ${max}`);
     assert.ok(low >= 0, `${low} is not negative`);
     assert.ok(high - low >= Math.max(0.2, max / 50) - 1e-9, `[${low}, ${high}] does not magnify noise`);
+  }
+  for (const [min, max] of [
+    [-13, -11],
+    [-12, -12],
+    [-3, 4],
+  ] as const) {
+    const [low, high] = amountRange(min, max);
+    assert.ok(low <= min && high >= max, `[${low}, ${high}] holds ${min} to ${max}`);
   }
 });
 
@@ -109,7 +199,11 @@ test("an axis from zero holds what it shows", () => {
   f(0, 0, [0, 1]);
   f(0, 3.64, [0, 4]);
   f(3, 970, [0, 1000]);
-  f(-5, 5, [-5, 10]);
+  f(-5, 5, [-5.2, 5.2]);
+  f(0, 100, [0, 102]);
+  f(0, 99, [0, 102]);
+  f(-5200, -5000, [-6000, 0]);
+  assert.ok(fromZero(0, 1e300)[1] >= 1e300);
 });
 
 test("the command lines survive a shell, whatever the host is called", () => {
@@ -165,4 +259,46 @@ test("every built-in type has its place, and custom ones are told apart", () => 
   assert.equal(labelsOf({ type: "q", host: "h", labels: {}, unit: "" }), "q");
   assert.equal(labelsOf({ type: "q", host: "h", labels: { queue: "mail" }, unit: "" }), "mail");
   assert.equal(labelsOf({ type: "q", host: "h", labels: { b: "2", a: "1" }, unit: "" }), "a=1, b=2");
+});
+
+test("series are in the order in which people count", () => {
+  const named = (shard: string) => new Column({ type: "many", host: "h", labels: { shard }, unit: "" });
+  const columns = ["s10", "s2", "s1", "s0"].map(named).sort(byName);
+  assert.deepEqual(
+    columns.map((column) => column.series.labels["shard"]),
+    ["s0", "s1", "s2", "s10"],
+  );
+});
+
+test("what differs in a name comes first", () => {
+  const spec = groups.flatMap((group) => group.charts).find(({ id }) => id === "disk-bytes");
+  assert.equal(spec?.label?.({ type: "disk_read", host: "h", labels: { device: "vda" }, unit: "" }), "read vda");
+});
+
+test("tags are shown as far as there is room, with how many there are more", () => {
+  const f = (widths: number[], room: number, want: number) => assert.equal(fitting(widths, room, 20), want);
+  f([], 100, 0);
+  f([100], 100, 1);
+  f([101], 100, 0);
+  f([40, 40], 88, 2);
+  f([40, 40], 87, 1);
+  f([40, 40, 40], 115, 1);
+  f([40, 40, 40], 116, 2);
+  f([40], -5, 0);
+});
+
+test("arrows go by the columns of the grid", () => {
+  const f = (from: number, right: number, down: number, want: number) =>
+    assert.equal(neighbour(from, right, down, 3, 8), want, `from ${from} by ${right}, ${down}`);
+  f(0, 0, 1, 3);
+  f(4, 0, -1, 1);
+  f(1, 0, -1, 1);
+  f(0, 1, 0, 1);
+  f(0, -1, 0, 0);
+  f(2, 1, 0, 2);
+  f(5, 0, 1, 7); // the last row is not full
+  f(7, 0, 1, 7);
+  f(7, 1, 0, 7);
+  assert.equal(neighbour(3, 0, 1, 1, 8), 4);
+  assert.equal(neighbour(3, 1, 0, 1, 8), 3);
 });
