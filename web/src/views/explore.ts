@@ -1,20 +1,21 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Api } from "../api/client.js";
+import { Backoff } from "../api/backoff.js";
 import { failureOf } from "../api/failure.js";
 import type { FeedEvent } from "../api/feed.js";
 import { selectorOf, seriesFrom } from "../api/series.js";
 import { Chart, palette } from "../charts/chart.js";
 import { fromZero } from "../charts/range.js";
 import { Column } from "../state/columns.js";
-import { placeOf, remembered, type Known } from "../state/expression.js";
+import { averaged, lookback, placeOf, remembered, type Known } from "../state/expression.js";
 import { between, scaled, TimeRange, windowOf } from "../state/range.js";
 import { store, stored } from "../state/settings.js";
 import type { PageState } from "../state/page.js";
-import { address } from "./address.js";
+import { address, write } from "./address.js";
 import { Completion } from "./completion.js";
 import { copyMenu } from "./copymenu.js";
 import { byId, element, setText } from "./dom.js";
-import { moment, withUnit } from "./format.js";
+import { age, moment, withUnit } from "./format.js";
 import { RangeBar } from "./rangebar.js";
 
 /** How long an answer may take, in milliseconds. */
@@ -22,10 +23,14 @@ const patience = 30_000;
 /** The most series that are drawn and listed. */
 const most = 100;
 const first = "cpu";
+/** After so many milliseconds of rest, what a drag or a wheel left is asked for. */
+const settle = 80;
 
 /** ExploreView asks any PromQL expression, and shows its value as a chart and a table. */
 export class ExploreView {
   readonly range: TimeRange;
+  /** What the server's clock says, in seconds since the epoch. */
+  readonly now = (): number => this.state.serverTime(performance.now()) ?? Date.now() / 1000;
   readonly input = element("textarea", "", [], {
     rows: "2",
     spellcheck: "false",
@@ -41,7 +46,6 @@ export class ExploreView {
   readonly #when = element("th", "", ["Last"], { scope: "col" });
   readonly #chart: Chart;
   readonly #bar: RangeBar;
-  readonly #now: () => number;
   readonly #completion: Completion;
   #known: Known = { metrics: [] };
   readonly #values = new Map<string, Promise<string[]>>();
@@ -52,17 +56,19 @@ export class ExploreView {
   #asked = 0;
   /** What is shown; the box may hold what is being typed. */
   #expression = "";
+  /** What the columns are the value of. */
+  #answered = "";
   #failed = false;
+  readonly #backoff = new Backoff();
 
   /** @param redraw asks for a frame */
   constructor(
-    state: PageState,
+    private readonly state: PageState,
     private readonly api: Api,
     private readonly redraw: () => void,
   ) {
     this.range = new TimeRange(address, () => this.#soon());
-    this.#now = () => state.serverTime(performance.now()) ?? Date.now() / 1000;
-    this.#bar = new RangeBar(this.range, this.#now);
+    this.#bar = new RangeBar(this.range, this.now);
     const canvas = element("div", "canvas");
     this.#chart = new Chart(canvas, {
       unit: () => "",
@@ -92,8 +98,11 @@ export class ExploreView {
     this.#build(canvas);
     this.input.value = new URLSearchParams(location.search).get("query") ?? this.#history()[0] ?? first;
     this.#expression = this.input.value.trim();
+    // The address says what is shown, from the first on: back leads there.
+    this.#write(false);
     addEventListener("popstate", () => {
-      this.input.value = new URLSearchParams(location.search).get("query") ?? this.input.value;
+      this.#completion.close();
+      this.input.value = new URLSearchParams(location.search).get("query") ?? first;
       this.#expression = this.input.value.trim();
       this.range.reread();
     });
@@ -128,7 +137,7 @@ export class ExploreView {
   }
 
   #window(): [number, number] {
-    return windowOf(this.range.range, this.#now());
+    return windowOf(this.range.range, this.now());
   }
 
   #build(canvas: HTMLElement): void {
@@ -158,6 +167,7 @@ export class ExploreView {
     });
     this.#past.addEventListener("change", () => {
       this.input.value = this.#past.value;
+      this.#past.value = "";
       this.#run();
     });
     this.#remember();
@@ -193,13 +203,18 @@ export class ExploreView {
     this.#completion.close();
     const expression = this.input.value.trim();
     if (expression === "") return;
+    const isOther = expression !== this.#expression;
     this.#expression = expression;
-    store("queries", JSON.stringify(remembered(this.#history(), expression)));
-    this.#remember();
-    const query = new URLSearchParams(location.search);
-    query.set("query", expression);
-    history.pushState(null, "", `${location.pathname}?${query.toString()}`);
+    this.#write(isOther);
     void this.#ask();
+  }
+
+  /** write puts the expression into the address, as another entry of the history or into the one that is shown. */
+  #write(isNew: boolean): void {
+    if (this.#expression === "") return;
+    const query = new URLSearchParams(location.search);
+    query.set("query", this.#expression);
+    write(`?${query.toString()}`, isNew);
   }
 
   #history(): string[] {
@@ -211,16 +226,18 @@ export class ExploreView {
     }
   }
 
+  /** remember lists the queries that had an answer, of which any can be picked: none is, so far. */
   #remember(): void {
     const kept = this.#history();
     this.#past.replaceChildren(
+      element("option", "", ["queries …"], { value: "", hidden: "" }),
       ...(kept.length === 0 ? [first] : kept).map((one) => element("option", "", [one], { value: one })),
     );
   }
 
   #soon(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#ask(), 80);
+    this.#timer = setTimeout(() => void this.#ask(), settle);
     this.redraw();
   }
 
@@ -234,6 +251,7 @@ export class ExploreView {
   async #ask(): Promise<void> {
     const expression = this.#expression;
     if (expression === "") return;
+    clearTimeout(this.#timer);
     this.#asked = performance.now();
     this.#call?.abort();
     const call = (this.#call = new AbortController());
@@ -250,6 +268,15 @@ export class ExploreView {
       );
       if (call.signal.aborted) return;
       this.#failed = false;
+      this.#backoff.reset();
+      if (expression !== this.#answered) {
+        this.#answered = expression;
+        // What was wrong is not worth to be asked again.
+        if (expression !== this.#history()[0]) {
+          store("queries", JSON.stringify(remembered(this.#history(), expression)));
+          this.#remember();
+        }
+      }
       this.#columns = answer.series.slice(0, most).map(({ labels, times, values }) => {
         const column = new Column(seriesFrom(labels));
         column.replace({ series: column.series, times, averages: values, minima: values, maxima: values }, step, false);
@@ -262,22 +289,38 @@ export class ExploreView {
         this.#told,
         [answer.series.length === 0 ? "No series in this range" : count, ...answer.warnings].join(". "),
       );
-      this.#wrong.replaceChildren();
+      this.#wrong.replaceChildren(...(answer.series.length === 0 && step > lookback ? this.#hint(step) : []));
       this.#list();
     } catch (error) {
       if (call.signal.aborted) return;
       this.#failed = true; // asked again when it is changed, or when the server is back
       const { refused, reason } = failureOf(error);
       this.#point(expression, reason);
-      if (refused) {
+      if (!refused) this.#timer = setTimeout(() => void this.#ask(), this.#backoff.next());
+      if (refused || expression !== this.#answered) {
         // What is left of another query would be taken for the answer to this one.
         this.#columns = [];
+        this.#answered = "";
         setText(this.#told, "");
         this.#list();
       }
     }
     if (this.#call === call) this.#call = undefined;
     this.redraw();
+  }
+
+  /** hint says why points that are far apart may have no value, and what has one. */
+  #hint(step: number): Node[] {
+    const why = `Each point is the newest sample of the ${lookback / 60} minutes before it, and the points are ${age(step * 1000)} apart.`;
+    const better = averaged(this.#expression, step);
+    if (better === undefined)
+      return [element("p", "", [`${why} Functions over a range, such as avg_over_time, see what lies between.`])];
+    const button = element("button", "", [better], { type: "button" });
+    button.addEventListener("click", () => {
+      this.input.value = better;
+      this.#run();
+    });
+    return [element("p", "", [`${why} This sees what lies between: `, button])];
   }
 
   /** point says what is wrong, and where in the expression. */
