@@ -107,7 +107,7 @@ export class Chart {
     let max = -Infinity;
     let sum = 0;
     for (const column of this.#columns) {
-      const [low, high] = column.bounds(from, to) ?? [Infinity, -Infinity];
+      const [low, high] = column.extent(from, to) ?? [Infinity, -Infinity];
       min = Math.min(min, low);
       max = Math.max(max, high);
     }

@@ -116,6 +116,18 @@ export class Column {
     return min <= max ? [min, max] : undefined;
   }
 
+  /**
+   * extent returns the least and the greatest value that a line from one time to
+   * another has: of its points or, where there are none, of those that it goes between.
+   */
+  extent(from: number, to: number): [min: number, max: number] | undefined {
+    const found = this.bounds(from, to);
+    if (found !== undefined || this.at(from) === undefined) return found;
+    const i = lastAt(this.times, from);
+    const isBridged = i + 1 < this.times.length && this.times[i + 1]! - this.times[i]! <= this.gapAfter;
+    return this.bounds(this.times[i]!, this.times[isBridged ? i + 1 : i]!);
+  }
+
   /** mean returns the mean of the points from one time to another, if there are any. */
   mean(from: number, to: number): number | undefined {
     const first = lastAt(this.times, from - 1e-6) + 1;

@@ -145,3 +145,12 @@ test("the mean is that of the points in the range", () => {
   assert.equal(column.mean(12.5, 13), 100);
   assert.equal(column.mean(20, 30), undefined);
 });
+
+test("between two points a line has the values of both, and after a gap it has none", () => {
+  const column = columnOf([0, 1], [30, 5], [60, 3], [90, 2]);
+  assert.deepEqual(column.extent(35, 55), [3, 5]);
+  assert.deepEqual(column.extent(35, 65), [3, 3], "what is in the range counts");
+  assert.deepEqual(column.extent(100, 110), [2, 2], "the last value holds for a while");
+  assert.equal(column.extent(300, 310), undefined);
+  assert.equal(column.extent(-20, -10), undefined);
+});
