@@ -136,6 +136,15 @@ export class Column {
   }
 }
 
+/** letGo takes out what is older than a time: old points, and columns that have no others and have ended. */
+export function letGo(columns: Map<string, Column>, before: number): void {
+  for (const [key, column] of columns) {
+    const last = column.times.at(-1);
+    if (last === undefined || last + column.gapAfter < before) columns.delete(key);
+    else column.forget(before);
+  }
+}
+
 /** lastAt returns the index of the last time that is not after one, or -1. */
 export function lastAt(times: readonly number[], time: number): number {
   let low = 0;

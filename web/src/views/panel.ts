@@ -86,7 +86,7 @@ export class Panel {
       const row = this.#rows.get(keys[i]!);
       if (row === undefined) continue;
       const write = (value: number | undefined) => (value === undefined ? "–" : withUnit(value, this.plot.unit));
-      const bounds = column.bounds(from, to);
+      const bounds = column.extent(from, to);
       setText(row.now, write(column.at(this.#pointed ?? to)));
       setText(row.least, write(bounds?.[0]));
       setText(row.greatest, write(bounds?.[1]));

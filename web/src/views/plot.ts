@@ -7,7 +7,7 @@ import type { ChartSpec } from "../charts/catalog.js";
 import { Chart } from "../charts/chart.js";
 import { fromZero } from "../charts/range.js";
 import type { Gestures } from "../charts/gestures.js";
-import { Column } from "../state/columns.js";
+import { Column, letGo } from "../state/columns.js";
 import { isLive, windowOf, type Range } from "../state/range.js";
 import type { Past } from "./commands.js";
 import { element, setText } from "./dom.js";
@@ -159,17 +159,9 @@ export class Plot {
       return;
     }
     this.#shaped = undefined;
-    if (Math.abs(time - this.#tidied) > tidyEvery) this.#tidy(time);
-  }
-
-  /** tidy lets go of what a range that moves on has left behind: old points, and series that have no others. */
-  #tidy(time: number): void {
+    if (Math.abs(time - this.#tidied) <= tidyEvery) return;
     this.#tidied = time;
-    const from = windowOf(this.context.range(), this.context.now())[0] - 100;
-    for (const [key, column] of this.#columns) {
-      if ((column.times.at(-1) ?? 0) < from - column.gapAfter) this.#columns.delete(key);
-      else column.forget(from);
-    }
+    letGo(this.#columns, windowOf(this.context.range(), this.context.now())[0] - 100);
   }
 
   /** want asks for the history again soon, at once if the chart is not in sight when it comes into it. */
