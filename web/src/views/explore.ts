@@ -40,6 +40,8 @@ export class ExploreView {
     "aria-describedby": "query-hint",
   });
   readonly #wrong = element("div", "wrong", [], { role: "alert" });
+  /** What would have a value where the result has none. */
+  readonly #better = element("div", "hint", [], { role: "status", hidden: "" });
   readonly #told = element("p", "told", [], { role: "status" });
   readonly #past = element("select", "", [], { "aria-label": "Earlier queries" });
   readonly #body = element("tbody", "");
@@ -194,7 +196,14 @@ export class ExploreView {
       element("header", "", [element("h3", "", ["Values"]), element("span", "told", []), copyTable]),
       element("div", "values", [table], { tabindex: "0", role: "group", "aria-label": "Values" }),
     ]);
-    byId("main").append(this.#bar.element, form, this.#wrong, element("p", "past", ["Earlier ", this.#past]), result);
+    byId("main").append(
+      this.#bar.element,
+      form,
+      this.#wrong,
+      this.#better,
+      element("p", "past", ["Earlier ", this.#past]),
+      result,
+    );
     this.#bar.element.classList.add("still");
     result.id = "result";
   }
@@ -289,13 +298,15 @@ export class ExploreView {
         this.#told,
         [answer.series.length === 0 ? "No series in this range" : count, ...answer.warnings].join(". "),
       );
-      this.#wrong.replaceChildren(...(answer.series.length === 0 && step > lookback ? this.#hint(step) : []));
+      this.#wrong.replaceChildren();
+      this.#hint(answer.series.length === 0 && step > lookback ? this.#whyNone(step) : []);
       this.#list();
     } catch (error) {
       if (call.signal.aborted) return;
       this.#failed = true; // asked again when it is changed, or when the server is back
       const { refused, reason } = failureOf(error);
       this.#point(expression, reason);
+      this.#hint([]);
       if (!refused) this.#timer = setTimeout(() => void this.#ask(), this.#backoff.next());
       if (refused || expression !== this.#answered) {
         // What is left of another query would be taken for the answer to this one.
@@ -309,18 +320,22 @@ export class ExploreView {
     this.redraw();
   }
 
-  /** hint says why points that are far apart may have no value, and what has one. */
-  #hint(step: number): Node[] {
+  #hint(words: (Node | string)[]): void {
+    this.#better.hidden = words.length === 0;
+    this.#better.replaceChildren(...words);
+  }
+
+  /** whyNone says why points that are far apart may have no value, and what has one. */
+  #whyNone(step: number): (Node | string)[] {
     const why = `Each point is the newest sample of the ${lookback / 60} minutes before it, and the points are ${age(step * 1000)} apart.`;
     const better = averaged(this.#expression, step);
-    if (better === undefined)
-      return [element("p", "", [`${why} Functions over a range, such as avg_over_time, see what lies between.`])];
+    if (better === undefined) return [`${why} Functions over a range, such as avg_over_time, see what lies between.`];
     const button = element("button", "", [better], { type: "button" });
     button.addEventListener("click", () => {
       this.input.value = better;
       this.#run();
     });
-    return [element("p", "", [`${why} This sees what lies between: `, button])];
+    return [`${why} This sees what lies between: `, button];
   }
 
   /** point says what is wrong, and where in the expression. */
