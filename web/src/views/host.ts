@@ -240,6 +240,6 @@ function wordsOn({ reason, unknown }: Failure): (Node | string)[] {
   if (unknown === undefined) return [reason];
   const { near, hosts } = unknown;
   if (near.length === 0) return [hosts === 1 ? "There is one host." : `There are ${hosts} hosts.`];
-  const links = near.flatMap((name) => [", ", element("a", "", [name], { href: addressOf(name) })]);
-  return ["Did you mean ", ...links.slice(1), "?"];
+  const links = near.flatMap((name) => [" ", element("a", "button", [name], { href: addressOf(name) })]);
+  return ["Did you mean", ...links];
 }
