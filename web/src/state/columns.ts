@@ -116,6 +116,11 @@ export class Column {
     return min <= max ? [min, max] : undefined;
   }
 
+  /** holds tells whether there is a value at any time from one to another. */
+  holds(from: number, to: number): boolean {
+    return (this.times[lastAt(this.times, to)] ?? -Infinity) >= from || this.at(from) !== undefined;
+  }
+
   /**
    * extent returns the least and the greatest value that a line from one time to
    * another has: of its points or, where there are none, of those that it goes between.

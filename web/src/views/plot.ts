@@ -114,7 +114,7 @@ export class Plot {
 
   #shape(from: number, to: number): readonly Column[] {
     const all = [...this.#columns.values()].filter((column) => column.times.length > 0);
-    const shown = all.filter((column) => column.extent(from, to) !== undefined);
+    const shown = all.filter((column) => column.holds(from, to));
     // A range on its way to others keeps its rows where there is nothing to show yet.
     const columns = shown.length > 0 ? shown : all;
     const { shape } = this.spec;
@@ -249,7 +249,7 @@ export class Plot {
 
   /** say tells why there is nothing to see: "no data" is for the server to say, and a failure is no word on that. */
   #say(columns: readonly Column[], from: number, to: number): void {
-    const isEmpty = !columns.some((column) => column.extent(from, to) !== undefined);
+    const isEmpty = !columns.some((column) => column.holds(from, to));
     if (this.#failure !== "") this.#tell(this.#failure);
     else if (!isEmpty) this.#tell("");
     else if (this.#call === undefined && this.#answered === this.context.range()) this.#tell("No data in this range.");

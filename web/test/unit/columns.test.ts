@@ -153,6 +153,14 @@ test("between two points a line has the values of both, and after a gap it has n
   assert.deepEqual(column.extent(100, 110), [2, 2], "the last value holds for a while");
   assert.equal(column.extent(300, 310), undefined);
   assert.equal(column.extent(-20, -10), undefined);
+  for (const [from, to] of [
+    [35, 55],
+    [35, 65],
+    [100, 110],
+    [-20, 0],
+  ] as const)
+    assert.ok(column.holds(from, to), `${from} to ${to}`);
+  assert.ok(!column.holds(300, 310) && !column.holds(-20, -10));
 });
 
 test("what a range that moves on has left behind is let go: old points, and series that have ended", () => {
