@@ -56,8 +56,9 @@ type file struct {
 }
 
 // Handler serves the page at / and at the addresses of its views, and the files
-// that it needs. Any other path is a 404 that says where the page is; a method
-// other than GET and HEAD is a 405.
+// that it needs. The address of a view with a slash at its end leads to the one
+// without. Any other path is a 404 that says where the page is; a method other
+// than GET and HEAD is a 405.
 //
 // Files below /assets/ have a hash of their content in their name and may be
 // cached for ever. All else, the page first, is checked with the server each
@@ -68,11 +69,19 @@ func Handler() http.Handler {
 	files := load(dist)
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
-		f, ok := files[address(r.URL.Path)]
+		asked := r.URL.EscapedPath() // a host's name may hold a slash
+		f, ok := files[address(asked)]
+		isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
+		view := strings.TrimRight(asked, "/")
 		switch {
+		case !ok && isRead && address(view) == "/":
+			if r.URL.RawQuery != "" {
+				view += "?" + r.URL.RawQuery
+			}
+			http.Redirect(w, r, view, http.StatusTemporaryRedirect)
 		case !ok:
 			http.Error(w, "There is nothing at this address. The page is at / and metrics are asked for by RPC.", http.StatusNotFound)
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		case !isRead:
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, "This address answers GET and HEAD only.", http.StatusMethodNotAllowed)
 		default:
@@ -91,8 +100,8 @@ func Handler() http.Handler {
 const hostsPath = "/hosts/"
 
 // address maps the addresses of the views, which a reader may reload and share,
-// to the one page that draws them all: /hosts/NAME, /explore and /account. Any other path stays what
-// it is, so that a mistyped one is a 404 and not an empty page.
+// to the one page that draws them all: /hosts/NAME, /explore and /account, escaped as they were
+// asked for. Any other path stays what it is, so that a mistyped one is a 404 and not an empty page.
 func address(path string) string {
 	if name, ok := strings.CutPrefix(path, hostsPath); ok && name != "" && !strings.Contains(name, "/") {
 		return "/"

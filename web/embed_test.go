@@ -92,7 +92,7 @@ func TestPageIsNeverStale(t *testing.T) {
 func TestViewsAreThePage(t *testing.T) {
 	url := newServer(t)
 	_, want := send(t, http.MethodGet, url+"/")
-	for _, path := range []string{"/hosts/web-1", "/hosts/web-1?last=6h", "/hosts/db.example.com", "/hosts/a%20b", "/explore?query=cpu", "/account?to=%2F"} {
+	for _, path := range []string{"/hosts/web-1", "/hosts/web-1?last=6h", "/hosts/db.example.com", "/hosts/a%20b", "/hosts/a%2Fb", "/hosts/%2F", "/explore?query=cpu", "/account?to=%2F"} {
 		res, got := send(t, http.MethodGet, url+path)
 		if res.StatusCode != http.StatusOK || got != want {
 			t.Errorf("GET %s answers %s, want the page", path, res.Status)
@@ -101,6 +101,30 @@ func TestViewsAreThePage(t *testing.T) {
 			t.Errorf("GET %s: Cache-Control is %q, want no-cache", path, got)
 		}
 	}
+}
+
+// A slash too many is no reason to show nothing.
+func TestSlashAtTheEndOfAViewIsLeftOut(t *testing.T) {
+	url := newServer(t)
+	f := func(path, want string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if got := res.Header.Get("Location"); res.StatusCode != http.StatusTemporaryRedirect || got != want {
+			t.Errorf("GET %s answers %s and leads to %q, want %q", path, res.Status, got, want)
+		}
+	}
+	f("/hosts/hub/", "/hosts/hub")
+	f("/hosts/a%2Fb/?last=6h", "/hosts/a%2Fb?last=6h")
+	f("/explore/?query=cpu", "/explore?query=cpu")
+	f("/account//", "/account")
 }
 
 func TestAssetsAreCachedForEver(t *testing.T) {
@@ -174,7 +198,7 @@ func TestPageHasNoInlineCode(t *testing.T) {
 
 func TestUnknownPathSaysWhereThePageIs(t *testing.T) {
 	url := newServer(t)
-	for _, path := range []string{"/no-such-page", "/index.html", "/assets/", "/assets/vitals.js", "/hosts", "/hosts/", "/hosts/a/b", "/explore/", "/../embed.go", "/%2e%2e/embed.go"} {
+	for _, path := range []string{"/no-such-page", "/index.html", "/assets/", "/assets/vitals.js", "/hosts", "/hosts/", "/hosts/a/b", "/hosts/a/b/", "/explore/a", "/../embed.go", "/%2e%2e/embed.go"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			res, body := send(t, method, url+path)
 			if res.StatusCode != http.StatusNotFound || !strings.Contains(body, "The page is at /") {

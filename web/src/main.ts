@@ -8,29 +8,21 @@ import { isOtherPage } from "./api/version.js";
 import { vitalTypes } from "./state/fleet.js";
 import { PageState } from "./state/page.js";
 import { onElsewhere, wire } from "./state/settings.js";
+import { addressOf, hostAt } from "./views/address.js";
 import { FleetView } from "./views/fleet.js";
 import { HostView } from "./views/host.js";
 import { keyboard } from "./views/keyboard.js";
 import { offerReload, paint, Shell } from "./views/shell.js";
 
 const { api, meter, use } = connect(location.origin, wire());
-const state = new PageState();
+const host = hostAt(location);
+const state = new PageState(host);
 
 /** View is one of the things that the page can show; it shows the same for as long as it lives. */
 interface View {
   apply(event: FeedEvent): void;
   draw(now: number): void;
   catchUp(): void;
-}
-
-/** hostAt returns the host that an address names, or undefined. */
-function hostAt(path: string): string | undefined {
-  const name = /^\/hosts\/([^/]+)$/.exec(path)?.[1];
-  return name === undefined ? undefined : decodeURIComponent(name);
-}
-
-function addressOf(host: string): string {
-  return `/hosts/${encodeURIComponent(host)}`;
 }
 
 /** redraw draws once in the next frame, however many samples ask for it. */
@@ -100,7 +92,7 @@ function live(
       view.apply(event);
       if (isNew) shell.beat();
       if (event.kind === "failure" && event.failure.signIn === true)
-        location.assign(`/account?to=${encodeURIComponent(location.pathname + location.search)}`);
+        location.replace(`/account?to=${encodeURIComponent(location.pathname + location.search)}`);
       if (event.kind === "open") {
         // A server that was away may have come back as another.
         if (opened) void isOtherPage(fetch, script).then((other) => other && offerReload(old));
@@ -142,7 +134,7 @@ function live(
 function showHost(host: string): void {
   const shell = shellOf(host, host, () => view.recolour());
   const view = new HostView(state, api, host, redraw);
-  keyboard({ range: view.range });
+  keyboard({ range: view.range, now: view.now });
   live(`host/${host}`, { hostname: host, metricTypes: [] }, shell, view);
 }
 
@@ -169,7 +161,7 @@ async function showExplore(): Promise<void> {
   const { ExploreView } = loaded;
   const shell = shellOf("Explore", "", () => view.recolour());
   const view = new ExploreView(state, api, redraw);
-  keyboard({ range: view.range, filter: view.input });
+  keyboard({ range: view.range, now: view.now, filter: view.input });
   live("fleet", { metricTypes: vitalTypes, interval: 2 }, shell, {
     apply: (event) => view.apply(event),
     draw: () => view.draw(),
@@ -183,11 +175,11 @@ async function showAccount(): Promise<void> {
   await (await account)?.showAccount();
 }
 
-const host = hostAt(location.pathname);
-// The address of a host before it had one of its own.
-const named = new URLSearchParams(location.search).get("host");
-if (host !== undefined) showHost(host);
-else if (location.pathname === "/explore") void showExplore();
+if (host !== undefined) {
+  // The address of a host before it had one of its own.
+  const own = addressOf(host);
+  if (location.pathname === "/" && own.startsWith("/hosts/")) location.replace(own);
+  else showHost(host);
+} else if (location.pathname === "/explore") void showExplore();
 else if (location.pathname === "/account") void showAccount();
-else if (named !== null && named !== "") location.replace(addressOf(named));
 else showFleet();

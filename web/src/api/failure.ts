@@ -11,6 +11,8 @@ export interface Failure {
   reason: string;
   /** Set where the reader has to sign in first. */
   signIn?: true;
+  /** Set where the server does not know the host: how many it knows, and the names of those that are almost the same. */
+  unknown?: { hosts: number; near: string[] };
 }
 
 const refusals = new Set([

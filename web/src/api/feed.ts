@@ -5,6 +5,7 @@ import { Backoff, longest } from "./backoff.js";
 import type { Api } from "./client.js";
 import { failureOf, SilenceError, type Failure } from "./failure.js";
 import { historyOf } from "./history.js";
+import { nearest } from "./near.js";
 import type { Pauses } from "./pause.js";
 import { keyOf, selectorOf, seriesOf, type Series } from "./series.js";
 
@@ -228,6 +229,7 @@ async function serverTime({ api }: Feed, signal: AbortSignal): Promise<number> {
 
 async function ask(feed: Feed, line: Line, publish: (event: FeedEvent) => void, signal: AbortSignal): Promise<void> {
   const { api, hostname } = feed;
+  let refused: Failure | undefined;
   while (!signal.aborted) {
     const call = { signal, timeoutMs: askEvery };
     try {
@@ -238,8 +240,9 @@ async function ask(feed: Feed, line: Line, publish: (event: FeedEvent) => void, 
       if (signal.aborted) return;
       publish({ kind: "health", health: { healthy, message } });
       publish({ kind: "hosts", hosts: hosts.map(hostOf) });
-      if (hostname !== undefined && !hosts.some((host) => host.hostname === hostname))
-        await refusal(feed, hostname, publish, signal);
+      if (hostname === undefined || hosts.some((host) => host.hostname === hostname)) refused = undefined;
+      else if ((refused ??= await refusal(feed, hostname, signal)) !== undefined)
+        publish({ kind: "failure", failure: refused });
     } catch {
       if (signal.aborted) return;
       publish({ kind: "health", health: null });
@@ -250,18 +253,14 @@ async function ask(feed: Feed, line: Line, publish: (event: FeedEvent) => void, 
   }
 }
 
-/** refusal lets the server say that it does not know the host, and which it does. */
-async function refusal(
-  { api }: Feed,
-  hostname: string,
-  publish: (event: FeedEvent) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await api.query.listMetrics({ hostname }, { signal, timeoutMs: askEvery });
-  } catch (error) {
-    if (!signal.aborted) publish({ kind: "failure", failure: failureOf(error) });
-  }
+/** refusal tells that the server does not know a host, and which it may have been meant to be. */
+async function refusal({ api }: Feed, hostname: string, signal: AbortSignal): Promise<Failure | undefined> {
+  const { hosts } = await api.query.listHosts({}, { signal, timeoutMs: askEvery });
+  const names = hosts.map((host) => host.hostname);
+  // It may have come meanwhile.
+  if (names.includes(hostname)) return undefined;
+  const unknown = { hosts: names.length, near: nearest(hostname, names) };
+  return { refused: true, reason: `No host is called "${hostname}".`, unknown };
 }
 
 const statuses: Record<HostStatus, Host["status"]> = {

@@ -1,5 +1,5 @@
 import { keyOf, type Series } from "../api/series.js";
-import { derived, type Column } from "../state/columns.js";
+import { derived, lastAt, type Column } from "../state/columns.js";
 import { amountRange, fromZero, percentRange, wholePercent, type Range } from "./range.js";
 
 /** ChartSpec describes a chart of a host: which metric types it shows, and how. */
@@ -13,8 +13,8 @@ export interface ChartSpec {
   stack?: boolean;
   /** label names a series in the legend. */
   label?: (series: Series) => string;
-  /** shape makes what is drawn of what is measured; default: the same. */
-  shape?: (columns: Column[]) => Column[];
+  /** shape makes what is drawn, from one time to another, of what is measured; default: the same. */
+  shape?: (columns: Column[], from: number, to: number) => Column[];
   range?: (min: number, max: number, before?: Range) => Range;
 }
 
@@ -294,9 +294,13 @@ function ordered(columns: Column[], name: (series: Series) => string, order: rea
 /** The most series of which each gets a colour of its own. */
 const most = 8;
 
-/** largest keeps those of most consequence: a chart of every process of the day is none. */
-function largest(columns: Column[]): Column[] {
-  const weight = ({ averages }: Column) => averages.reduce((sum, value) => sum + value, 0);
+/** largest keeps those of most consequence in the time that is shown: a chart of every process of the day is none. */
+export function largest(columns: readonly Column[], from: number, to: number): Column[] {
+  const weight = ({ times, averages }: Column) => {
+    let sum = 0;
+    for (let i = lastAt(times, from - 1e-6) + 1; i < times.length && times[i]! <= to; i++) sum += averages[i]!;
+    return sum;
+  };
   return columns
     .map((column) => ({ column, weight: weight(column) }))
     .sort((a, b) => b.weight - a.weight)

@@ -83,7 +83,7 @@ export class Chart {
     // What was shown of another stretch of time is no reason to show as much of this one.
     if (Math.abs(this.#window[1] - this.#window[0] - (to - from)) > 1) this.#range = undefined;
     this.#window = [from, to];
-    this.#isEmpty = !columns.some((column) => column.bounds(from, to) !== undefined);
+    this.#isEmpty = !columns.some((column) => column.holds(from, to));
     const table = this.#options.stack ? stacked(align(columns)) : align(columns);
     // What has no data yet, or none in this range, keeps the chart that it has.
     const count = columns.length || Math.max(this.#count, 1);
@@ -141,7 +141,7 @@ export class Chart {
     let max = -Infinity;
     let sum = 0;
     for (const column of this.#columns) {
-      const [low, high] = column.bounds(from, to) ?? [Infinity, -Infinity];
+      const [low, high] = column.extent(from, to) ?? [Infinity, -Infinity];
       min = Math.min(min, low);
       max = Math.max(max, high);
     }

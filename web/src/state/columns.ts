@@ -116,11 +116,37 @@ export class Column {
     return min <= max ? [min, max] : undefined;
   }
 
+  /** holds tells whether there is a value at any time from one to another. */
+  holds(from: number, to: number): boolean {
+    return (this.times[lastAt(this.times, to)] ?? -Infinity) >= from || this.at(from) !== undefined;
+  }
+
+  /**
+   * extent returns the least and the greatest value that a line from one time to
+   * another has: of its points or, where there are none, of those that it goes between.
+   */
+  extent(from: number, to: number): [min: number, max: number] | undefined {
+    const found = this.bounds(from, to);
+    if (found !== undefined || this.at(from) === undefined) return found;
+    const i = lastAt(this.times, from);
+    const isBridged = i + 1 < this.times.length && this.times[i + 1]! - this.times[i]! <= this.gapAfter;
+    return this.bounds(this.times[i]!, this.times[isBridged ? i + 1 : i]!);
+  }
+
   /** mean returns the mean of the points from one time to another, if there are any. */
   mean(from: number, to: number): number | undefined {
     const first = lastAt(this.times, from - 1e-6) + 1;
     const values = this.averages.slice(first, lastAt(this.times, to) + 1);
     return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+  }
+}
+
+/** letGo takes out what is older than a time: old points, and columns that have no others and have ended. */
+export function letGo(columns: Map<string, Column>, before: number): void {
+  for (const [key, column] of columns) {
+    const last = column.times.at(-1);
+    if (last === undefined || last + column.gapAfter < before) columns.delete(key);
+    else column.forget(before);
   }
 }
 

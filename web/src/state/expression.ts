@@ -191,6 +191,18 @@ function unquoted(text: string | undefined): string {
   }
 }
 
+/** How many seconds PromQL looks back for a sample, where no function says how far. */
+export const lookback = 300;
+
+/**
+ * averaged writes what a plain selector means at points so many seconds apart, the
+ * average from each to the next; undefined where the expression is another.
+ */
+export function averaged(expression: string, step: number): string | undefined {
+  const plain = /^([a-zA-Z_:][\w:]*\s*)?(\{(?:[^{}"'`]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)*\})?$/;
+  return expression !== "" && plain.test(expression) ? `avg_over_time(${expression}[${step}s])` : undefined;
+}
+
 /** remembered puts an expression first among those that were asked before, each once. */
 export function remembered(before: readonly string[], expression: string): string[] {
   return [expression, ...before.filter((one) => one !== expression)].slice(0, 20);

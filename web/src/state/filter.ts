@@ -1,12 +1,12 @@
 import type { Host } from "../api/feed.js";
 
-/** The statuses that a word of the filter may name. */
+/** The statuses that a word of the filter may name; tags are not looked at for these, for "up" is in every group. */
 const statuses = new Set(["up", "stale", "down"]);
 
 /**
  * filterOf makes a filter of what was typed: every word must fit. A word fits a
  * host when its name holds it, or one of its tags written key=value does; "up",
- * "stale" and "down" are the status.
+ * "stale" and "down" fit the hosts of that status too.
  */
 export function filterOf(text: string): (host: Host) => boolean {
   const words = text
@@ -16,8 +16,9 @@ export function filterOf(text: string): (host: Host) => boolean {
   return (host) => {
     const tags = Object.entries(host.tags).map(([key, value]) => `${key}=${value}`.toLowerCase());
     const name = host.name.toLowerCase();
-    return words.every((word) =>
-      statuses.has(word) ? host.status === word : name.includes(word) || tags.some((tag) => tag.includes(word)),
+    return words.every(
+      (word) =>
+        name.includes(word) || (statuses.has(word) ? host.status === word : tags.some((tag) => tag.includes(word))),
     );
   };
 }

@@ -3,10 +3,12 @@ import type { FeedEvent, Health, Host } from "../api/feed.js";
 import type { Series } from "../api/series.js";
 
 /** Phase is the state of the connection, as the page shows it. */
-export type Phase = "connecting" | "live" | "stale" | "reconnecting" | "error";
+export type Phase = "connecting" | "live" | "stale" | "down" | "reconnecting" | "error";
 
-/** After so many milliseconds without a new sample, the last one is called stale. */
+/** After so many milliseconds in which no new sample arrived, the last one is called stale. */
 const staleAfter = 4_000;
+/** So many milliseconds old is no sample when it arrives, unless the server thinks well of its host. */
+const oldAfter = 10_000;
 
 /**
  * PageState is what is known of the server and of how its samples reach us. Its
@@ -17,14 +19,15 @@ export class PageState {
   readonly series = new Map<number, Series>();
   readonly #newest = new Map<number, { time: number; value: number }>();
   hosts: Host[] | undefined;
-  /** The shortest of the hosts' intervals, in seconds. */
-  #interval = 1;
   /** What the server says of itself; null when it could not be asked, undefined before the first answer. */
   health: Health | null | undefined;
   #failure: Failure | undefined;
   #observed: number | undefined;
   #arrived = 0;
   #clock: { server: number; at: number } | undefined;
+
+  /** @param asked the host that the page is about, empty for all of them */
+  constructor(private readonly asked = "") {}
 
   /** apply takes in an event that arrives now and tells whether it brought a newer sample. */
   apply(event: FeedEvent, now: number): boolean {
@@ -38,7 +41,6 @@ export class PageState {
         return false;
       case "hosts":
         this.hosts = event.hosts;
-        if (event.hosts.length > 0) this.#interval = Math.min(...event.hosts.map((host) => host.interval));
         return false;
       case "health":
         this.health = event.health;
@@ -98,21 +100,44 @@ export class PageState {
     return this.#failure;
   }
 
+  /** host returns what the server says of the host that the page is about. */
+  get host(): Host | undefined {
+    return this.asked === "" ? undefined : this.hosts?.find(({ name }) => name === this.asked);
+  }
+
   /** observed returns when the newest sample was observed, in seconds since the epoch. */
   get observed(): number | undefined {
-    return this.#observed;
+    const seen = this.host?.seen ?? 0;
+    return seen === 0 ? this.#observed : Math.max(seen, this.#observed ?? 0);
   }
 
   /** phase tells how things stand. */
   phase(now: number): Phase {
     if (this.#failure !== undefined) return this.#failure.refused ? "error" : "reconnecting";
-    if (this.#observed === undefined) return "connecting";
-    return this.silence(now) > Math.max(staleAfter, 2_500 * this.#interval) ? "stale" : "live";
+    const status = this.host?.status;
+    if (this.#observed === undefined) return status === "down" || status === "stale" ? status : "connecting";
+    if (this.#isLive(now)) return "live";
+    return status === "down" ? "down" : "stale";
   }
 
-  /** silence returns for how many milliseconds no newer sample has come; 0 before the first. */
+  #isLive(now: number): boolean {
+    // Names that begin alike, and hosts that are gone, say nothing of how often samples come.
+    const hosts = this.asked === "" ? (this.hosts ?? []) : this.host === undefined ? [] : [this.host];
+    const up = hosts.filter(({ status }) => status === "up");
+    const least = Math.min(...(up.length > 0 ? up : hosts).map(({ interval }) => interval));
+    const interval = Number.isFinite(least) ? least : 1;
+    if (now - this.#arrived > Math.max(staleAfter, 2_500 * interval)) return false;
+    // The clock of a host that reports may be wrong.
+    return up.length > 0 || this.silence(now) <= Math.max(oldAfter, 3_500 * interval);
+  }
+
+  /** silence returns for how many milliseconds nothing newer was observed; 0 before the first sample. */
   silence(now: number): number {
-    return this.#observed === undefined ? 0 : now - this.#arrived;
+    const { observed } = this;
+    if (observed === undefined) return 0;
+    const server = this.serverTime(now);
+    const age = server === undefined ? 0 : 1000 * (server - observed);
+    return Math.max(0, age, this.#observed === observed ? now - this.#arrived : 0);
   }
 
   /** serverTime estimates what the server's clock says, in seconds since the epoch. */

@@ -69,7 +69,7 @@ function showSignIn(): void {
     event.preventDefault();
     const what = token.value === "" ? { name: name.value, password: password.value } : { token: token.value.trim() };
     void signIn(what).then((refusal) => {
-      if (refusal === "") location.assign(back());
+      if (refusal === "") location.replace(back()); // who goes back from there is not asked again
       setText(problem, refusal);
     });
   });

@@ -4,10 +4,22 @@
  * Times are seconds since the epoch.
  */
 export type Question =
-  | { selector: string; from: number; to: number; points: number }
+  | Past
   | { promql: string; from: number; to: number; step: number }
   | { promql: string; at: number }
   | { hosts: string };
+
+/** Past is the question for history. */
+export interface Past {
+  selector: string;
+  /** The same, as one selector for each metric type; not needed where there is one. */
+  each?: readonly (readonly [type: string, selector: string])[];
+  from: number;
+  to: number;
+  points: number;
+  /** How many seconds a point stands for, where an answer has said so. */
+  step?: number | undefined;
+}
 
 /** Commands are command lines that ask the same, for whoever prefers which. */
 export interface Commands {
@@ -75,12 +87,32 @@ function requestOf(question: Question): Request {
     };
   }
   const { selector, from, to, points } = question;
+  const step = question.step || Math.max(1, Math.ceil((to - from) / points));
+  const begin = written(Math.floor(from / step) * step);
   return {
     method: "QueryRange",
     message: { selector, start, end, maxPoints: points },
     // PromQL has no bound of points but a distance between them.
-    vitals: ["query", range(`${Math.max(1, Math.ceil((to - from) / points))}s`), selector],
+    vitals: ["query", ["--start", begin, "--end", end, "--step", `${step}s`], averaged(question, step)],
   };
+}
+
+/**
+ * averaged writes in PromQL what the points of a chart are: the average of the
+ * samples from each point to the next. A function leaves out the names of metrics,
+ * so where there are several each gets its own as a label.
+ */
+function averaged({ selector, each = [] }: Past, step: number): string {
+  const milliseconds = Math.round(step * 1000);
+  // PromQL looks back, from a time that is part of what it looks at.
+  const over = (one: string) => `avg_over_time(${one}[${lasting(milliseconds)}] offset -${lasting(milliseconds - 1)})`;
+  if (each.length < 2) return over(selector);
+  return each.map(([type, one]) => `label_replace(${over(one)}, "metric", "${type}", "", "")`).join(" or ");
+}
+
+/** lasting writes milliseconds as PromQL does. */
+function lasting(milliseconds: number): string {
+  return milliseconds % 1000 === 0 ? `${milliseconds / 1000}s` : `${milliseconds}ms`;
 }
 
 function written(seconds: number): string {

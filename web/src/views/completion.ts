@@ -21,6 +21,8 @@ export class Completion {
   #offered: Offer[] = [];
   #chosen = 0;
   #turn = 0;
+  /** What the box held, and where its caret was, when the offers were made: they are for nowhere else. */
+  #for = { value: "", place: 0 };
 
   constructor(
     private readonly box: HTMLTextAreaElement,
@@ -34,6 +36,15 @@ export class Completion {
       box.setAttribute(name, value);
     box.addEventListener("input", () => void this.#offer(false));
     box.addEventListener("blur", () => this.close());
+    document.addEventListener("selectionchange", () => {
+      if (this.#offered.length > 0 && this.#for.value === box.value && !this.#isThere) this.close();
+    });
+  }
+
+  /** Whether the box and its caret are as they were when the offers were made. */
+  get #isThere(): boolean {
+    const { value, selectionStart, selectionEnd } = this.box;
+    return this.#for.value === value && this.#for.place === selectionStart && selectionStart === selectionEnd;
   }
 
   /** close takes the offers away. */
@@ -48,6 +59,7 @@ export class Completion {
       void this.#offer(true);
       return true;
     }
+    if (this.#offered.length > 0 && !this.#isThere) this.close();
     const count = this.#offered.length;
     if (count === 0) return false;
     if (event.key === "Tab" && !event.shiftKey) this.#take(this.#chosen);
@@ -65,12 +77,13 @@ export class Completion {
     const turn = ++this.#turn;
     const { value, selectionStart: place, selectionEnd } = this.box;
     const spot = place === selectionEnd ? spotAt(value, place) : undefined;
+    this.#for = { value, place };
     if (spot === undefined || (spot.text === "" && spot.kind === "name" && !asked)) {
       this.#show([]);
       return;
     }
     const values = spot.kind === "value" ? await this.source.values(spot.label ?? "", spot.metric) : [];
-    if (turn === this.#turn) this.#show(offers(spot, this.source.known(), values, value.slice(place)));
+    if (turn === this.#turn && this.#isThere) this.#show(offers(spot, this.source.known(), values, value.slice(place)));
   }
 
   #show(offered: Offer[]): void {
@@ -98,7 +111,7 @@ export class Completion {
   }
 
   #take(i: number): void {
-    const offer = this.#offered[i];
+    const offer = this.#isThere ? this.#offered[i] : undefined;
     const { value, selectionStart: place } = this.box;
     const spot = spotAt(value, place);
     this.close();

@@ -1,5 +1,6 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Api } from "../api/client.js";
+import { Backoff } from "../api/backoff.js";
 import { failureOf } from "../api/failure.js";
 import type { FeedEvent } from "../api/feed.js";
 import { selectorOf, seriesFrom } from "../api/series.js";
@@ -7,15 +8,15 @@ import { byName } from "../charts/catalog.js";
 import { Chart } from "../charts/chart.js";
 import { fromZero } from "../charts/range.js";
 import { Column } from "../state/columns.js";
-import { placeOf, remembered, type Known } from "../state/expression.js";
+import { averaged, lookback, placeOf, remembered, type Known } from "../state/expression.js";
 import { between, scaled, TimeRange, windowOf } from "../state/range.js";
 import { store, stored } from "../state/settings.js";
 import type { PageState } from "../state/page.js";
-import { address } from "./address.js";
+import { address, write } from "./address.js";
 import { Completion } from "./completion.js";
 import { copyMenu } from "./copymenu.js";
 import { byId, element, setText } from "./dom.js";
-import { moment, withUnit } from "./format.js";
+import { age, moment, withUnit } from "./format.js";
 import { emphasis, named } from "./legend.js";
 import { RangeBar } from "./rangebar.js";
 
@@ -24,10 +25,14 @@ const patience = 30_000;
 /** The most series that are drawn and listed. */
 const most = 100;
 const first = "cpu";
+/** After so many milliseconds of rest, what a drag or a wheel left is asked for. */
+const settle = 80;
 
 /** ExploreView asks any PromQL expression, and shows its value as a chart and a table. */
 export class ExploreView {
   readonly range: TimeRange;
+  /** What the server's clock says, in seconds since the epoch. */
+  readonly now = (): number => this.state.serverTime(performance.now()) ?? Date.now() / 1000;
   readonly input = element("textarea", "", [], {
     rows: "2",
     spellcheck: "false",
@@ -37,6 +42,8 @@ export class ExploreView {
     "aria-describedby": "query-hint",
   });
   readonly #wrong = element("div", "wrong", [], { role: "alert" });
+  /** What would have a value where the result has none. */
+  readonly #better = element("div", "hint", [], { role: "status", hidden: "" });
   readonly #told = element("span", "", [], { role: "status" });
   /** How long the answer took, which differs each time: nobody wants it read out. */
   readonly #took = element("span", "");
@@ -45,7 +52,6 @@ export class ExploreView {
   readonly #when = element("th", "", ["Last"], { scope: "col" });
   readonly #chart: Chart;
   readonly #bar: RangeBar;
-  readonly #now: () => number;
   readonly #completion: Completion;
   #known: Known = { metrics: [] };
   readonly #values = new Map<string, Promise<string[]>>();
@@ -56,17 +62,19 @@ export class ExploreView {
   #asked = 0;
   /** What is shown; the box may hold what is being typed. */
   #expression = "";
+  /** What the columns are the value of. */
+  #answered = "";
   #failed = false;
+  readonly #backoff = new Backoff();
 
   /** @param redraw asks for a frame */
   constructor(
-    state: PageState,
+    private readonly state: PageState,
     private readonly api: Api,
     private readonly redraw: () => void,
   ) {
     this.range = new TimeRange(address, () => this.#soon());
-    this.#now = () => state.serverTime(performance.now()) ?? Date.now() / 1000;
-    this.#bar = new RangeBar(this.range, this.#now);
+    this.#bar = new RangeBar(this.range, this.now);
     const canvas = element("div", "canvas");
     this.#chart = new Chart(canvas, {
       unit: () => "",
@@ -96,8 +104,11 @@ export class ExploreView {
     this.#build(canvas);
     this.input.value = new URLSearchParams(location.search).get("query") ?? this.#history()[0] ?? first;
     this.#expression = this.input.value.trim();
+    // The address says what is shown, from the first on: back leads there.
+    this.#write(false);
     addEventListener("popstate", () => {
-      this.input.value = new URLSearchParams(location.search).get("query") ?? this.input.value;
+      this.#completion.close();
+      this.input.value = new URLSearchParams(location.search).get("query") ?? first;
       this.#expression = this.input.value.trim();
       this.range.reread();
     });
@@ -132,7 +143,7 @@ export class ExploreView {
   }
 
   #window(): [number, number] {
-    return windowOf(this.range.range, this.#now());
+    return windowOf(this.range.range, this.now());
   }
 
   #build(canvas: HTMLElement): void {
@@ -162,6 +173,7 @@ export class ExploreView {
     });
     this.#past.addEventListener("change", () => {
       this.input.value = this.#past.value;
+      this.#past.value = "";
       this.#run();
     });
     this.#remember();
@@ -190,7 +202,14 @@ export class ExploreView {
       element("header", "", [element("h3", "", ["Values"]), element("span", "told", []), copyTable]),
       values,
     ]);
-    byId("main").append(this.#bar.element, form, this.#wrong, element("p", "past", ["Earlier ", this.#past]), result);
+    byId("main").append(
+      this.#bar.element,
+      form,
+      this.#wrong,
+      this.#better,
+      element("p", "past", ["Earlier ", this.#past]),
+      result,
+    );
     this.#bar.element.classList.add("still");
     result.id = "result";
   }
@@ -199,13 +218,18 @@ export class ExploreView {
     this.#completion.close();
     const expression = this.input.value.trim();
     if (expression === "") return;
+    const isOther = expression !== this.#expression;
     this.#expression = expression;
-    store("queries", JSON.stringify(remembered(this.#history(), expression)));
-    this.#remember();
-    const query = new URLSearchParams(location.search);
-    query.set("query", expression);
-    history.pushState(null, "", `${location.pathname}?${query.toString()}`);
+    this.#write(isOther);
     void this.#ask();
+  }
+
+  /** write puts the expression into the address, as another entry of the history or into the one that is shown. */
+  #write(isNew: boolean): void {
+    if (this.#expression === "") return;
+    const query = new URLSearchParams(location.search);
+    query.set("query", this.#expression);
+    write(`?${query.toString()}`, isNew);
   }
 
   #history(): string[] {
@@ -217,16 +241,18 @@ export class ExploreView {
     }
   }
 
+  /** remember lists the queries that had an answer, of which any can be picked: none is, so far. */
   #remember(): void {
     const kept = this.#history();
     this.#past.replaceChildren(
+      element("option", "", ["queries …"], { value: "", hidden: "" }),
       ...(kept.length === 0 ? [first] : kept).map((one) => element("option", "", [one], { value: one })),
     );
   }
 
   #soon(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#ask(), 80);
+    this.#timer = setTimeout(() => void this.#ask(), settle);
     this.redraw();
   }
 
@@ -240,6 +266,7 @@ export class ExploreView {
   async #ask(): Promise<void> {
     const expression = this.#expression;
     if (expression === "") return;
+    clearTimeout(this.#timer);
     this.#asked = performance.now();
     this.#call?.abort();
     const call = (this.#call = new AbortController());
@@ -256,6 +283,15 @@ export class ExploreView {
       );
       if (call.signal.aborted) return;
       this.#failed = false;
+      this.#backoff.reset();
+      if (expression !== this.#answered) {
+        this.#answered = expression;
+        // What was wrong is not worth to be asked again.
+        if (expression !== this.#history()[0]) {
+          store("queries", JSON.stringify(remembered(this.#history(), expression)));
+          this.#remember();
+        }
+      }
       this.#columns = answer.series.slice(0, most).map(({ labels, times, values }) => {
         const column = new Column(seriesFrom(labels));
         column.replace({ series: column.series, times, averages: values, minima: values, maxima: values }, step, false);
@@ -271,15 +307,19 @@ export class ExploreView {
       );
       setText(this.#took, answer.series.length === 0 ? "" : `, ${took} ms`);
       this.#wrong.replaceChildren();
+      this.#hint(answer.series.length === 0 && step > lookback ? this.#whyNone(step) : []);
       this.#list();
     } catch (error) {
       if (call.signal.aborted) return;
       this.#failed = true; // asked again when it is changed, or when the server is back
       const { refused, reason } = failureOf(error);
       this.#point(expression, reason);
-      if (refused) {
+      this.#hint([]);
+      if (!refused) this.#timer = setTimeout(() => void this.#ask(), this.#backoff.next());
+      if (refused || expression !== this.#answered) {
         // What is left of another query would be taken for the answer to this one.
         this.#columns = [];
+        this.#answered = "";
         setText(this.#told, "");
         setText(this.#took, "");
         this.#list();
@@ -287,6 +327,24 @@ export class ExploreView {
     }
     if (this.#call === call) this.#call = undefined;
     this.redraw();
+  }
+
+  #hint(words: (Node | string)[]): void {
+    this.#better.hidden = words.length === 0;
+    this.#better.replaceChildren(...words);
+  }
+
+  /** whyNone says why points that are far apart may have no value, and what has one. */
+  #whyNone(step: number): (Node | string)[] {
+    const why = `Each point is the newest sample of the ${lookback / 60} minutes before it, and the points are ${age(step * 1000)} apart.`;
+    const better = averaged(this.#expression, step);
+    if (better === undefined) return [`${why} Functions over a range, such as avg_over_time, see what lies between.`];
+    const button = element("button", "", [better], { type: "button" });
+    button.addEventListener("click", () => {
+      this.input.value = better;
+      this.#run();
+    });
+    return [`${why} This sees what lies between: `, button];
   }
 
   /** point says what is wrong, and where in the expression. */

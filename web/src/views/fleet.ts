@@ -5,6 +5,7 @@ import { selectorOf } from "../api/series.js";
 import { filterOf, orders, sorted, type Order } from "../state/filter.js";
 import { fleetSpan, vitals, vitalTypes, Vitals, type Observer, type Vital } from "../state/fleet.js";
 import type { PageState } from "../state/page.js";
+import { keepScroll, scrolled, write } from "./address.js";
 import { copyMenu } from "./copymenu.js";
 import { byId, element, setText } from "./dom.js";
 import { HostList, neighbour } from "./hostlist.js";
@@ -15,6 +16,8 @@ const batch = 40;
 const points = 100;
 /** After so many milliseconds without scrolling the list is at rest. */
 const scrollRest = 150;
+/** For so many milliseconds from the first samples on a list is sorted anew with each host that gets some. */
+const unsorted = 3_000;
 
 const orderNames: Record<Order, string> = {
   name: "Name",
@@ -48,7 +51,15 @@ export class FleetView {
   readonly #observers = new Map<number, Observer | undefined>();
   readonly #recalled = new Set<string>();
   #asking = false;
+  /** How many seconds a point of a small chart's history stood for. */
+  #step: number | undefined;
   #opened = false;
+  /** Whether the list has gone to where the reader left it. */
+  #returned = false;
+  /** When the first samples came; not all come at once. */
+  #begun = Infinity;
+  /** Whether the list has hosts that could not be sorted yet. */
+  #isWaiting = false;
   #shown: Host[] = [];
   #sorted = 0;
   #focused = -1;
@@ -66,7 +77,8 @@ export class FleetView {
     const order = query.get("sort") as Order | null;
     this.#order.value = order !== null && orders.includes(order) ? order : "name";
     this.#lay(query.get("view") === "grid");
-    this.filter.addEventListener("input", () => this.#choose());
+    // Where a browser empties the box itself, not all of these are heard.
+    for (const heard of ["input", "search", "change"]) this.filter.addEventListener(heard, () => this.#choose());
     this.#order.addEventListener("change", () => this.#choose());
     this.#grid.addEventListener("click", () => {
       this.#lay(!this.#isGrid);
@@ -85,6 +97,9 @@ export class FleetView {
     ]);
     byId("main").append(bar, this.#list.element);
     addEventListener("scroll", () => this.#scroll(), { passive: true });
+    // The browser would put the page back where it was before there is a list.
+    history.scrollRestoration = "manual";
+    document.addEventListener("click", () => this.#keep(), { capture: true });
     addEventListener("resize", redraw);
   }
 
@@ -102,6 +117,8 @@ export class FleetView {
     for (const [id, series] of event.named) this.#observers.set(id, this.#vitalsOf(series.host).observer(series));
     for (const { time, ids, values } of event.rounds)
       for (let i = 0; i < ids.length; i++) this.#observers.get(ids[i]!)?.(time, values[i]!);
+    if (event.rounds.length > 0) this.#begun = Math.min(this.#begun, performance.now());
+    if (this.#isWaiting && performance.now() - this.#begun < unsorted) this.#sort(true);
   }
 
   #vitalsOf(host: string): Vitals {
@@ -139,6 +156,10 @@ export class FleetView {
     // Where there is no room for rows there is nothing to choose.
     this.#grid.hidden = this.#list.isNarrow;
     this.#list.draw((host) => this.#vitals.get(host), now, moves);
+    if (!this.#returned && this.#shown.length > 0) {
+      this.#returned = true;
+      scrollTo(0, scrolled());
+    }
     if (moves) return;
     this.#list.arrange();
     // The hosts that went by are not worth a question.
@@ -149,8 +170,16 @@ export class FleetView {
   #scroll(): void {
     this.#scrolled = performance.now();
     clearTimeout(this.#resting);
-    this.#resting = setTimeout(this.redraw, scrollRest + 1); // no earlier than draw calls it rest
+    this.#resting = setTimeout(() => {
+      this.#keep();
+      this.redraw();
+    }, scrollRest + 1); // no earlier than draw calls it rest
     this.#show(this.#now(), true);
+  }
+
+  /** keep notes where the reader is, once the list is where they were. */
+  #keep(): void {
+    if (this.#returned) keepScroll();
   }
 
   get #isGrid(): boolean {
@@ -168,7 +197,9 @@ export class FleetView {
     if (this.#order.value !== "name") query.set("sort", this.#order.value);
     if (this.#isGrid) query.set("view", "grid");
     const text = query.toString();
-    history.replaceState(null, "", location.pathname + (text === "" ? "" : `?${text}`));
+    const search = text === "" ? "" : `?${text}`;
+    if (search === location.search) return; // heard twice
+    write(search, false);
     this.#focused = -1;
     this.#sort(true);
   }
@@ -181,6 +212,7 @@ export class FleetView {
     const order = this.#order.value as Order;
     const isVital = (vitals as readonly string[]).includes(order);
     const measure = (host: Host) => this.#vitals.get(host.name)?.newest(order as Vital);
+    this.#isWaiting = isVital && fits.some((host) => host.status === "up" && measure(host) === undefined);
     const rest = !now && isVital && performance.now() - this.#sorted < 4_000;
     if (!rest) this.#sorted = performance.now();
     const place = new Map(this.#shown.map((host, i) => [host.name, i]));
@@ -214,7 +246,8 @@ export class FleetView {
 
   /** request is the question for what the small charts of some hosts show. */
   #request(hosts: readonly string[], now: number) {
-    return { selector: selectorOf(vitalTypes, hosts), from: now - fleetSpan, to: now, points };
+    const each = vitalTypes.map((type) => [type, selectorOf([type], hosts)] as const);
+    return { selector: selectorOf(vitalTypes, hosts), each, from: now - fleetSpan, to: now, points, step: this.#step };
   }
 
   /** recall asks for the last minutes of the hosts in sight, once for each. */
@@ -229,6 +262,7 @@ export class FleetView {
     }
     try {
       const { all, step } = await historyOf(this.api, this.#request(names, now), new AbortController().signal);
+      this.#step = step;
       const byHost = grouped(all);
       for (const [name, past] of byHost) this.#vitalsOf(name).recall(past, step);
     } catch {

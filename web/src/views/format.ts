@@ -188,6 +188,19 @@ export function instant(seconds: number, locale?: string): string {
   return timeFormat({ ...toTheYear, ...toTheDay, ...toTheMinute }, locale).format(seconds * 1000);
 }
 
+/** dated writes a time as clock does, with its day where that is not today's and its year where that is not this one. */
+export function dated(seconds: number, now: number, locale?: string): string {
+  const isAs = (how: Intl.DateTimeFormatOptions) => {
+    const format = timeFormat(how, locale);
+    return format.format(seconds * 1000) === format.format(now * 1000);
+  };
+  const year = { year: "numeric" } as const;
+  if (!isAs(year)) return timeFormat({ ...year, ...toTheDay, ...toTheSecond }, locale).format(seconds * 1000);
+  return isAs(toTheDay)
+    ? clock(seconds, locale)
+    : timeFormat({ ...toTheDay, ...toTheSecond }, locale).format(seconds * 1000);
+}
+
 /** moment writes a time for a chart that shows span seconds: with its day where the span is long, with its year where it is longer. */
 export function moment(seconds: number, span: number, locale?: string): string {
   if (span > year / 2) return instant(seconds, locale);

@@ -1,10 +1,11 @@
 import type { Api } from "../api/client.js";
 import { askAgainAfter, type FeedEvent, type Host } from "../api/feed.js";
+import type { Failure } from "../api/failure.js";
 import { keyOf, type Series } from "../api/series.js";
 import { customChart, groups, heroes, isCustom, type ChartSpec } from "../charts/catalog.js";
 import { between, scaled, TimeRange, windowOf } from "../state/range.js";
 import type { PageState } from "../state/page.js";
-import { address } from "./address.js";
+import { address, addressOf } from "./address.js";
 import { byId, element } from "./dom.js";
 import { Panel } from "./panel.js";
 import type { PlotContext } from "./plot.js";
@@ -14,13 +15,15 @@ import { Strip } from "./strip.js";
 /** HostView shows everything of one host. */
 export class HostView {
   readonly range: TimeRange;
+  /** What the server's clock says, in seconds since the epoch. */
+  readonly now = (): number => this.state.serverTime(performance.now()) ?? Date.now() / 1000;
   readonly #context: PlotContext;
   readonly #bar: RangeBar;
   readonly #strips: readonly Strip[];
   readonly #panels = new Map<string, Panel>();
   readonly #byType = new Map<string, (Strip | Panel)[]>();
   readonly #known = new Set<string>();
-  readonly #keys = new Map<Series, string>();
+  readonly #keys = new WeakMap<Series, string>();
   readonly #groups = element("div", "groups");
   /** What stands in the place of the charts where there are none. */
   readonly #nothing = element("section", "nothing", [], { hidden: "", "aria-label": "Nothing to show" });
@@ -42,12 +45,13 @@ export class HostView {
     private readonly redraw: () => void,
   ) {
     this.range = new TimeRange(address, (settled) => this.#moved(settled));
-    const now = () => state.serverTime(performance.now()) ?? Date.now() / 1000;
+    const { now } = this;
     this.#context = {
       api,
       host,
       range: () => this.range.range,
       now,
+      interval: () => state.host?.interval ?? 1,
       redraw,
       time: {
         window: () => windowOf(this.range.range, now()),
@@ -126,7 +130,7 @@ export class HostView {
   /** draw shows the view as it is now. */
   draw(now: number): void {
     const phase = this.state.phase(now);
-    this.#refuse(phase === "error" && this.state.observed === undefined ? (this.state.failure?.reason ?? "") : "");
+    this.#refuse(phase === "error" && this.state.observed === undefined ? this.state.failure : undefined);
     this.#bar.draw();
     for (const strip of this.#strips) strip.draw(phase);
     for (const panel of this.#panels.values()) panel.draw();
@@ -134,13 +138,14 @@ export class HostView {
   }
 
   /** refuse shows why there is nothing to draw, instead of charts without an end to wait for. */
-  #refuse(why: string): void {
-    if (this.#nothing.hidden === (why === "")) return;
-    this.#nothing.hidden = why === "";
-    for (const part of this.#shown) part.hidden = why !== "";
+  #refuse(why: Failure | undefined): void {
+    if (this.#nothing.hidden === (why === undefined)) return;
+    this.#nothing.hidden = why === undefined;
+    for (const part of this.#shown) part.hidden = why !== undefined;
+    if (why === undefined) return;
     this.#nothing.replaceChildren(
       element("h2", "", ["Nothing to show"]),
-      element("p", "", [why]),
+      element("p", "", wordsOn(why)),
       element("p", "", [element("a", "button", ["All hosts"], { href: "/" })]),
     );
   }
@@ -232,4 +237,13 @@ export class HostView {
     this.#groups.insertBefore(section, after ?? null);
     return grid;
   }
+}
+
+/** wordsOn says what can be done about a failure: of a host that is not known, which it may have been meant to be. */
+function wordsOn({ reason, unknown }: Failure): (Node | string)[] {
+  if (unknown === undefined) return [reason];
+  const { near, hosts } = unknown;
+  if (near.length === 0) return [hosts === 1 ? "There is one host." : `There are ${hosts} hosts.`];
+  const links = near.flatMap((name) => [" ", element("a", "button", [name], { href: addressOf(name) })]);
+  return ["Did you mean", ...links];
 }

@@ -2,6 +2,7 @@ import type { Host } from "../api/feed.js";
 import { Spark } from "../charts/spark.js";
 import type { Column } from "../state/columns.js";
 import { fleetSpan, vitals, type Vital, type Vitals } from "../state/fleet.js";
+import { addressOf } from "./address.js";
 import { element, setText } from "./dom.js";
 import { age, withUnit } from "./format.js";
 import { fitting, widthOf } from "./tags.js";
@@ -119,7 +120,7 @@ export class HostCard {
     if (this.name !== host.name) {
       setText(this.#link, host.name);
       this.#link.title = host.name; // it may be cut off
-      this.#link.href = `/hosts/${encodeURIComponent(host.name)}`;
+      this.#link.href = addressOf(host.name);
     }
     this.#host = host;
     if (this.element.dataset["status"] !== host.status) this.element.dataset["status"] = host.status;

@@ -5,18 +5,29 @@ import { byId } from "./dom.js";
 export interface Keys {
   /** The view's range of time, if it has one. */
   range?: TimeRange;
+  /** What the view takes for now, in seconds since the epoch. */
+  now?: () => number;
   /** Where a filter is typed, if there is one. */
   filter?: HTMLInputElement | HTMLTextAreaElement;
   /** move goes to what stands so many columns to the right of what has the keyboard, and so many rows below. */
   move?: (right: number, down: number) => void;
 }
 
+/** leave takes the keyboard from a box; one to search by is emptied, as browsers do, but so that it is heard. */
+function leave(target: HTMLElement): void {
+  if (target instanceof HTMLInputElement && target.type === "search" && target.value !== "") {
+    target.value = "";
+    target.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  target.blur();
+}
+
 /** keyboard makes the page usable without a mouse: see the help that ? shows. */
-export function keyboard({ range, filter, move }: Keys): void {
+export function keyboard({ range, now = () => Date.now() / 1000, filter, move }: Keys): void {
   let going = 0;
   const shift = (seconds: (span: number) => number) => {
     if (range === undefined) return;
-    const [from, to] = windowOf(range.range, Date.now() / 1000);
+    const [from, to] = windowOf(range.range, now());
     const by = seconds(to - from);
     range.move({ from: from + by, to: to + by });
   };
@@ -25,7 +36,7 @@ export function keyboard({ range, filter, move }: Keys): void {
     const typing = target.matches("input, textarea, select");
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") !== null) return;
     if (typing) {
-      if (event.key === "Escape") target.blur();
+      if (event.key === "Escape") leave(target);
       return;
     }
     // What scrolls by the arrows is left to the browser.

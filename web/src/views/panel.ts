@@ -104,7 +104,7 @@ export class Panel {
     for (const [i, column] of columns.entries()) {
       const row = this.#rows.get(keys[i]!);
       if (row === undefined) continue;
-      const bounds = column.bounds(from, to);
+      const bounds = column.extent(from, to);
       this.#write(row.now, column.at(this.#pointed ?? to));
       this.#write(row.least, bounds?.[0]);
       this.#write(row.greatest, bounds?.[1]);

@@ -1,5 +1,5 @@
 import type { PageState, Phase } from "../state/page.js";
-import { age, clock } from "./format.js";
+import { age, dated } from "./format.js";
 
 /** Status is the state of the page in words. */
 export interface Status {
@@ -16,6 +16,7 @@ const words: Record<Phase, string> = {
   connecting: "Connecting",
   live: "Live",
   stale: "Stale",
+  down: "Down",
   reconnecting: "Reconnecting",
   error: "Error",
 };
@@ -33,12 +34,12 @@ export function statusOf(page: PageState, asked: string, now: number): Status {
   return {
     phase,
     word: stopping ? "Server stopping" : words[phase],
-    meaning: meaningOf(phase, reason, asked),
+    meaning: meaningOf(page, phase, reason, asked, now),
     detail: detailOf(page, phase, now),
   };
 }
 
-function meaningOf(phase: Phase, reason: string, asked: string): string {
+function meaningOf(page: PageState, phase: Phase, reason: string, asked: string, now: number): string {
   switch (phase) {
     case "connecting":
       return asked === "" ? "Asking the server for its hosts." : "Asking the server for the first sample.";
@@ -48,6 +49,8 @@ function meaningOf(phase: Phase, reason: string, asked: string): string {
       return asked === ""
         ? "The server is connected, but no new sample comes."
         : "The server is connected, but no new sample of this host comes.";
+    case "down":
+      return `Down since ${lastSeen(page, now)}: the server is connected, but this host does not report.`;
     case "reconnecting":
       return `${reason} Trying again by itself.`;
     case "error":
@@ -58,10 +61,14 @@ function meaningOf(phase: Phase, reason: string, asked: string): string {
 }
 
 function detailOf(page: PageState, phase: Phase, now: number): string {
-  const { observed } = page;
-  if (observed === undefined) return "No sample yet";
-  const time = `Last sample ${clock(observed)}`;
+  if (page.observed === undefined) return "No sample yet";
+  const time = `Last sample ${lastSeen(page, now)}`;
   return phase === "live" ? time : `${time}, ${age(page.silence(now))} ago`;
+}
+
+function lastSeen(page: PageState, now: number): string {
+  const { observed = 0 } = page;
+  return dated(observed, page.serverTime(now) ?? observed);
 }
 
 /** healthOf puts the server's health into words. */

@@ -74,7 +74,7 @@ export class Strip {
     const { plot, spec } = this;
     const [from, to] = windowOf(this.context.range(), this.context.now());
     const [column] = plot.columns();
-    const bounds = column?.bounds(from, to);
+    const bounds = column?.extent(from, to);
     const mean = column?.mean(from, to);
     for (const [i, value] of [
       column?.at(to) ?? column?.averages.at(-1),

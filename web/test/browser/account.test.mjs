@@ -11,6 +11,7 @@ test("an open page asks for a sign-in as soon as there are accounts, and comes b
   const page = await open(t);
   await becomes(page, "live");
   const here = new URL(page.url()).pathname;
+  const before = await page.evaluate(() => history.length);
   execFileSync(executable, ["user", "add", "alice", "--role", "admin", "--password", "--data-dir", server.data], {
     input: `${password}\n`,
     stdio: ["pipe", "ignore", "ignore"],
@@ -30,6 +31,9 @@ test("an open page asks for a sign-in as soon as there are accounts, and comes b
   assert.equal(cookie.httpOnly, true);
   assert.equal(cookie.sameSite, "Strict");
   assert.equal(await page.evaluate(() => document.cookie), "");
+
+  const entries = await page.evaluate(() => history.length);
+  assert.equal(entries, before, "the sign-in is not what one goes back to");
 
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Emulation.setTimezoneOverride", { timezoneId: "Asia/Kathmandu" });

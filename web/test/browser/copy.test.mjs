@@ -1,7 +1,7 @@
 // The requests of charts and tables, pasted into a shell.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { becomes, hostname, inked, open, quiet, until } from "./harness.mjs";
+import { becomes, hostname, inked, open, quiet, report, until } from "./harness.mjs";
 import { pasted } from "./shell.mjs";
 
 test("the request of a chart can be copied by keyboard", async (t) => {
@@ -67,6 +67,27 @@ test("explore gives those of its chart and of its table, whatever the expression
     assert.ok(series[0].labels.hostname === hostname && series[0].values.length === 1);
   }
   for (const { vitals } of [chart, table]) assert.match(vitals, new RegExp(hostname));
+});
+
+test("the line for vitals gives the numbers of the chart, also where a point stands for a minute", async (t) => {
+  const now = Math.floor(Date.now() / 1000);
+  const load = (type, time, i) => ({ type, value: i % 17, time });
+  for (const type of ["load1", "load5"]) {
+    const times = Array.from({ length: 240 }, (_, i) => now - 2_400 + 10 * i);
+    await report("copied", ...times.map((time, i) => load(type, time, i)));
+  }
+  const page = await open(t, "/hosts/copied?last=24h");
+  await until("the chart", async () => (await page.locator("[data-chart=load] tbody tr").count()) === 2);
+  const { curl, vitals } = await pasted(page, "[data-chart=load]", "", {}, { vitals: "-o json" });
+  const asked = JSON.parse(vitals);
+  assert.equal(curl.series.length, 2);
+  for (const { series, times, averages } of curl.series) {
+    const found = asked.series.find(({ labels }) => labels.metric === series.metricType);
+    assert.ok(times.length > 10 && times[1] - times[0] >= 60);
+    assert.deepEqual(found.times, times);
+    for (const [i, value] of averages.entries())
+      assert.ok(Math.abs(found.values[i] - value) < 1e-9, `${found.values[i]} is ${value}`);
+  }
 });
 
 quiet();

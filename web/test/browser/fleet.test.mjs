@@ -12,6 +12,7 @@ import {
   open,
   quiet,
   queryBecomes,
+  report,
   server,
   text,
   until,
@@ -81,18 +82,9 @@ test("the fleet lists every host, and finds, sorts and opens them by keyboard", 
   await until("the list again", () => new URL(page.url()).pathname === "/" || page.url());
 });
 
-/** report sends a sample of a host, as a script would. */
-async function report(host) {
-  const body = JSON.stringify({ hostname: host, samples: [{ metricType: "cpu", value: 50 }] });
-  const headers = { "Content-Type": "application/json" };
-  const address = `${server.origin}/monitoring.v1.IngestService/ReportBatch`;
-  const answer = await fetch(address, { method: "POST", headers, body });
-  assert.equal(answer.status, 200, await answer.text());
-}
-
 test("of many hosts those in sight are drawn, in order, and the keyboard stays on its host", async (t) => {
   const all = Array.from({ length: 80 }, (_, i) => `many-${String(i).padStart(2, "0")}`);
-  for (const host of all) await report(host);
+  for (const host of all) await report(host, {});
   const page = await open(t, "/?q=many-");
   await until("the list", async () => (await text(page, "main")).includes("80 of"));
   const drawn = () => page.locator(".card .name").allTextContents();
@@ -124,7 +116,7 @@ test("of many hosts those in sight are drawn, in order, and the keyboard stays o
   await page.keyboard.press("ArrowDown");
   assert.equal(await focused(), "many-01");
   // Another host comes before it, so that it moves on to the next card.
-  await report("many--first");
+  await report("many--first", {});
   await until("the new host", async () => (await drawn()).includes("many--first"));
   assert.equal(await focused(), "many-01");
 });
@@ -185,6 +177,59 @@ test("a long name and many tags leave the status in sight, and say what is left 
       });
       return Object.values(seen).every(Boolean) || seen;
     });
+  }
+});
+
+test("who comes back from a host finds the list where it was", async (t) => {
+  const page = await open(t, "/?q=many-");
+  await until("the list", async () => (await page.locator(".card").count()) > 5);
+  await page.mouse.move(700, 400);
+  await page.mouse.wheel(0, 2_500);
+  const place = () => page.evaluate(() => Math.round(scrollY));
+  await until("the list further down", async () => (await place()) === 2_500 || place());
+  const link = page.locator(".card .name").filter({ hasText: "many-40" });
+  await until("a host there", async () => (await link.count()) === 1);
+  await link.click();
+  await page.waitForURL("**/hosts/many-40");
+  await page.goBack();
+  await until("the same place", async () => Math.abs((await place()) - 2_500) < 5 || place());
+});
+
+test("Escape empties the filter, and the list has all hosts again", async (t) => {
+  const page = await open(t, "/?q=many-4");
+  await until("the list", async () => /\b10 of/.test(await page.locator(".count").textContent()));
+  await page.keyboard.press("/");
+  await page.keyboard.press("Escape");
+  await queryBecomes(page, {});
+  await until("all hosts", async () => !/ of /.test(await page.locator(".count").textContent()));
+  assert.equal(await page.locator(".filter").inputValue(), "");
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), "BODY");
+});
+
+test("a list that is sorted by a measure is, as soon as there are samples", async (t) => {
+  const busy = setInterval(() => void report("zz-busy", { value: 400 }), 500);
+  t.after(() => clearInterval(busy));
+  await report("zz-busy", { value: 400 });
+  const page = await open(t, "/?sort=cpu");
+  await page.evaluate(() => (globalThis.began = performance.now()));
+  await until("the busiest first", async () => {
+    const [first] = await page.locator(".card .name").allTextContents();
+    return first === "zz-busy" || first;
+  });
+  const took = await page.evaluate(() => performance.now() - globalThis.began);
+  assert.ok(took < 4_000, `after ${took} ms`);
+});
+
+test("a host can be reached whatever it is called", async (t) => {
+  for (const name of ["odd/one", "..", "100%"]) {
+    await report(name, {});
+    const page = await open(t, `/?q=${encodeURIComponent(name)}`);
+    const link = page.locator(".card .name").filter({ hasText: name });
+    await until(`${name} in the list`, async () => (await link.count()) === 1);
+    await link.click();
+    await until(`the page of ${name}`, async () => (await text(page, "host")) === name || page.url());
+    await page.reload();
+    await until(`the page of ${name}, again`, async () => (await text(page, "host")) === name || page.url());
   }
 });
 

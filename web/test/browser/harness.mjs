@@ -130,6 +130,22 @@ export const queryBecomes = (page, want) =>
     return isDeepStrictEqual(seen, want) || seen;
   });
 
+/** report sends values of a host, as a script would: each with the time at which it was observed, in seconds, if that is not now. */
+export async function report(host, ...samples) {
+  const body = JSON.stringify({
+    hostname: host,
+    samples: samples.map(({ type = "cpu", value = 50, time }) => ({
+      metricType: type,
+      value,
+      ...(time === undefined ? {} : { time: new Date(time * 1000).toISOString() }),
+    })),
+  });
+  const headers = { "Content-Type": "application/json" };
+  const address = `${server.origin}/monitoring.v1.IngestService/ReportBatch`;
+  const answer = await fetch(address, { method: "POST", headers, body });
+  assert.equal(answer.status, 200, await answer.text());
+}
+
 /** inked counts the pixels that a metric's line covers in its trace. */
 export async function inked(page, metric) {
   return (await inkedColumns(page, metric)).reduce((a, b) => a + b, 0);
@@ -139,6 +155,11 @@ export async function inked(page, metric) {
 export async function gap(page, metric) {
   const columns = (await inkedColumns(page, metric)).flatMap((count, x) => (count > 0 ? [x] : []));
   return Math.max(0, ...columns.slice(1).map((x, i) => x - columns[i] - 1));
+}
+
+/** blank returns how many pixels a metric's line leaves out before it begins. */
+export async function blank(page, metric) {
+  return (await inkedColumns(page, metric)).findIndex((count) => count > 0);
 }
 
 /** inkedColumns counts the pixels of a metric's line in each column of its trace. */

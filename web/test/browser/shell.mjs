@@ -31,8 +31,9 @@ async function run(command, variables) {
  *
  * @param what names the request where a menu has more than one
  * @param variables what the shell has in its environment
+ * @param flags what is added to the line of a tool, by its name
  */
-export async function pasted(page, place, what = "", variables = {}) {
+export async function pasted(page, place, what = "", variables = {}, flags = {}) {
   const menu = page.locator(`${place} .copy`).first();
   await menu.scrollIntoViewIfNeeded();
   await menu.locator("summary").click();
@@ -40,7 +41,8 @@ export async function pasted(page, place, what = "", variables = {}) {
   for (const tool of ["curl", "grpcurl", "vitals"]) {
     await menu.getByRole("button", { name: what === "" ? tool : `${what} as ${tool}`, exact: true }).click();
     await until("the menu to say so", async () => (await menu.locator(".said").textContent()) === `Copied for ${tool}`);
-    printed[tool] = await run(await page.evaluate(() => navigator.clipboard.readText()), variables);
+    const line = await page.evaluate(() => navigator.clipboard.readText());
+    printed[tool] = await run(`${line} ${flags[tool] ?? ""}`, variables);
   }
   await menu.locator("summary").click();
   return { curl: JSON.parse(printed.curl), grpcurl: JSON.parse(printed.grpcurl), vitals: printed.vitals };

@@ -15,6 +15,7 @@ import {
   movesOn,
   open,
   quiet,
+  report,
   server,
   text,
   until,
@@ -85,13 +86,18 @@ test("a host that is not known is an error that says what to do", async (t) => {
   await becomes(page, "error");
   const meaning = await text(page, "meaning");
   assert.match(meaning, /browser-tset/);
-  assert.match(meaning, new RegExp(hostname), "the nearest known host is named");
   assert.match(meaning, /address/);
-  assert.match(await page.locator(".nothing").textContent(), /browser-tset.*browser-test/);
+  await until("the nearest host", async () => (await page.locator(".nothing").getByRole("link").count()) === 2);
+  assert.match(await page.locator(".nothing").textContent(), /Did you mean browser-test/);
   assert.equal(await page.locator("#monitor").isVisible(), false, "no charts that wait for ever");
   assert.deepEqual(await violations(page), []);
-  await page.locator(".nothing").getByRole("link", { name: "All hosts" }).click();
-  await until("the list", () => !page.url().includes("tset") || page.url());
+  const other = await open(t, "/hosts/nosuch");
+  await becomes(other, "error");
+  await until("what there is instead", async () =>
+    /There (is one host|are \d+ hosts)\./.test(await text(other, "main")),
+  );
+  await page.locator(".nothing").getByRole("link", { name: hostname }).click();
+  await becomes(page, "live");
 });
 
 test("axe finds nothing in a page that reconnects or shows an error", async (t) => {
@@ -187,6 +193,43 @@ test("a host that went silent is stale, and what it last said has its time", asy
     const status = await card.locator(".status").textContent();
     return /^(Stale|Down) \d+ sec ago$/.test(status) || status;
   });
+});
+
+test("what is old when it comes is told to be, and a restart of the server does not forget a host that is down", async (t) => {
+  const time = Date.now() / 1000 - 18 * 60;
+  await report("long-dead", { time });
+  const page = await open(t, "/hosts/long-dead");
+  await becomes(page, "stale");
+  await until("its age", async () => /, 18 min ago$/.test(await text(page, "detail")) || text(page, "detail"));
+  await server.stop();
+  await server.start();
+  const anew = await open(t, "/hosts/long-dead");
+  await becomes(anew, "down");
+  assert.match(await text(anew, "meaning"), /^Down since .*\d:\d\d:\d\d/);
+  assert.deepEqual(await violations(anew), []);
+});
+
+test("a question that is refused says why, whatever was drawn, and is asked again until it is answered", async (t) => {
+  const page = await open(t);
+  await becomes(page, "live");
+  await until("the chart", async () => (await inked(page, "cpu")) > 20);
+  const note = page.locator("[data-metric=cpu] .note");
+  const says = (words) => until(words, async () => (await note.textContent()) === words || note.textContent());
+  let answer = { status: 400, code: "invalid_argument", message: "the query would read too much" };
+  await page.route("**/QueryRange", (route) => {
+    const { status, code, message } = answer;
+    return route.fulfill({ status, contentType: "application/json", body: JSON.stringify({ code, message }) });
+  });
+  await page.locator("[data-range='24h']").click();
+  await says("The query would read too much.");
+  assert.equal(await inked(page, "cpu"), 0, "nothing is left of the range before");
+  // Too many at once is no word on the data either.
+  answer = { status: 503, code: "unavailable", message: "too many questions" };
+  await page.locator("[data-range='6h']").click();
+  await says("Too many questions.");
+  await page.unroute("**/QueryRange");
+  await says("");
+  await until("the chart again", async () => (await inked(page, "cpu")) > 0);
 });
 
 quiet();

@@ -1,7 +1,20 @@
 // The range of time: what a mouse, fingers and keys do to it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { becomes, drag, hostname, inked, open, queryBecomes, queryOf, quiet, until } from "./harness.mjs";
+import {
+  becomes,
+  blank,
+  drag,
+  gap,
+  hostname,
+  inked,
+  open,
+  queryBecomes,
+  queryOf,
+  quiet,
+  report,
+  until,
+} from "./harness.mjs";
 
 test("history is there on load, and a drag zooms all charts, by an address that reload keeps", async (t) => {
   const page = await open(t);
@@ -177,6 +190,85 @@ test("the arrow keys scroll the table that has the keyboard, and leave the range
   await page.keyboard.press("ArrowRight");
   await until("the table to scroll", async () => (await values.evaluate(({ scrollLeft }) => scrollLeft)) > 0);
   assert.equal((await rangeOf(page)).from, from);
+});
+
+test("the browser's back and Escape agree on where they lead", async (t) => {
+  const page = await open(t);
+  await becomes(page, "live");
+  await until("the chart", async () => (await inked(page, "cpu")) > 20);
+  await drag(page, "[data-metric=cpu]", 0.5, 0.999);
+  const once = await rangeBecomes(page, "a zoom", ({ span }) => span > 60);
+  await drag(page, "[data-metric=cpu]", 0.5, 0.8);
+  await rangeBecomes(page, "a closer one", ({ span }) => span < once.span / 2);
+  await page.goBack();
+  await rangeBecomes(page, "the first zoom", (range) => range.from === once.from);
+  await page.keyboard.press("Escape");
+  await queryBecomes(page, {});
+});
+
+test("a wheel leads out of live time by an entry, and what changes nothing adds none", async (t) => {
+  const page = await open(t);
+  await becomes(page, "live");
+  await until("the chart", async () => (await page.locator("[data-metric=cpu] .u-over").count()) === 1);
+  const entries = () => page.evaluate(() => history.length);
+  const before = await entries();
+  await page.locator("[data-range='15m']").click();
+  await page.locator("[data-metric=cpu] .u-over").dblclick();
+  const { middle, level } = await plotOf(page);
+  await page.mouse.move(middle, level);
+  await page.keyboard.down("Control");
+  for (let i = 0; i < 3; i++) await page.mouse.wheel(0, -100);
+  await page.keyboard.up("Control");
+  await rangeBecomes(page, "a closer range", ({ span }) => span < 400);
+  assert.equal(await entries(), before + 1);
+  await page.goBack();
+  await queryBecomes(page, {});
+  assert.match(page.url(), /\/hosts\//);
+});
+
+test("the arrow keys go by the server's clock", async (t) => {
+  const page = await open(t, "/explore");
+  await page.addInitScript(() => {
+    const { now } = Date;
+    Date.now = () => now() + 3 * 3_600_000;
+  });
+  await page.goto(new URL(`/hosts/${hostname}`, page.url()).href);
+  await becomes(page, "live");
+  await page.keyboard.press("ArrowLeft");
+  const { to } = await rangeBecomes(page, "a range", ({ span }) => span > 800);
+  assert.ok(Math.abs(Date.now() / 1000 - 225 - to) < 30, `${to - Date.now() / 1000} s from now`);
+});
+
+test("between two samples the line goes through, from edge to edge", async (t) => {
+  const now = Math.floor(Date.now() / 1000);
+  const times = Array.from({ length: 20 }, (_, i) => now - 900 + 30 * i);
+  await report("seldom", ...times.map((time, i) => ({ value: 40 + i, time })));
+  const page = await open(t, `/hosts/seldom?from=${times[10] + 5}&to=${times[10] + 25}`);
+  await until("the line", async () => (await inked(page, "cpu")) > 100 || (await inked(page, "cpu")));
+  await until("all of it", async () => {
+    const seen = [await blank(page, "cpu"), await gap(page, "cpu")];
+    return seen.every((pixels) => pixels >= 0 && pixels < 5) || seen;
+  });
+  assert.equal(await page.locator("[data-metric=cpu] .note").isVisible(), false);
+  const apart = await open(t, `/hosts/seldom?from=${times[19] + 230}&to=${times[19] + 250}`);
+  await until(
+    "the note",
+    async () => (await apart.locator("[data-metric=cpu] .note").textContent()) === "No data in this range.",
+  );
+});
+
+test("what an address asks for in vain is shown as near as can be", async (t) => {
+  for (const query of ["?from=1&to=1e300", "?from=0&to=99999999999999", "?from=1000&to=1000.0000001"]) {
+    const page = await open(t, `/hosts/${hostname}${query}`);
+    await until(`the note of ${query}`, async () =>
+      /No data/.test(await page.locator("[data-metric=cpu] .note").textContent()),
+    );
+    assert.match(await page.locator(".window").textContent(), /\d/);
+    await page.goto(new URL(`/explore${query}&query=cpu`, page.url()).href);
+    await until(`explore with ${query}`, async () =>
+      /No series/.test(await page.locator(".told").first().textContent()),
+    );
+  }
 });
 
 quiet();

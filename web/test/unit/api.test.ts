@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code, ConnectError, createClient, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
+import { nearest } from "../../src/api/near.js";
 import { Backoff } from "../../src/api/backoff.js";
 import { failureOf, SilenceError } from "../../src/api/failure.js";
 import { Pauses } from "../../src/api/pause.js";
@@ -148,29 +149,48 @@ test(
   },
 );
 
-test("a host that the server does not know is refused with its words", { timeout: 10_000 }, async () => {
-  const api = serverOf(
-    {
-      async *subscribe(_, { signal }) {
-        yield { update: { snapshotComplete: true } };
-        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+test(
+  "a host that the server does not know is refused, and told are those that may have been meant",
+  { timeout: 10_000 },
+  async () => {
+    const api = serverOf(
+      {
+        async *subscribe(_, { signal }) {
+          yield { update: { snapshotComplete: true } };
+          await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        },
       },
-    },
-    {
-      listHosts: () => ({ hosts: [] }),
-      listMetrics: () => {
-        throw new ConnectError('host "web-1" is not known; nearest: web-2', Code.NotFound);
+      {
+        listHosts: ({ hostnamePrefix }) => ({
+          hosts: ["-dash", "web-10", "wbe-1"]
+            .filter((hostname) => hostname.startsWith(hostnamePrefix))
+            .map((hostname) => ({ hostname })),
+        }),
       },
-    },
-  );
-  const events = await eventsOf(
-    api,
-    () => true,
-    (all) => kinds(all, "failure").length === 1,
-  );
-  assert.deepEqual(kinds(events, "failure"), [
-    { kind: "failure", failure: { refused: true, reason: 'Host "web-1" is not known; nearest: web-2.' } },
-  ]);
+    );
+    const events = await eventsOf(
+      api,
+      () => true,
+      (all) => kinds(all, "failure").length === 1,
+    );
+    const unknown = { hosts: 3, near: ["web-10"] };
+    assert.deepEqual(kinds(events, "failure"), [
+      { kind: "failure", failure: { refused: true, reason: 'No host is called "web-1".', unknown } },
+    ]);
+  },
+);
+
+test("names are near that one could have mistyped, and none is near that is merely there", () => {
+  const f = (name: string, want: string[]) =>
+    assert.deepEqual(
+      nearest(name, ["-dash", "a?b#c", "churn", "hub", "web-1", "web-2", "Web-11", "browser-test"]),
+      want,
+    );
+  f("nosuch", []);
+  f("browser-tset", ["browser-test"]);
+  f("web-12", ["web-1", "web-2", "Web-11"]);
+  f("HUB", ["hub"]);
+  f("x", []);
 });
 
 test("where it may not stream it asks for the newest again and again", { timeout: 10_000 }, async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { align, alone, stacked, type Cell } from "../../src/charts/align.js";
-import { Column, derived, lastAt } from "../../src/state/columns.js";
+import { Column, derived, lastAt, letGo } from "../../src/state/columns.js";
 
 const series = { type: "cpu", host: "web-1", labels: {}, unit: "percent" };
 
@@ -144,4 +144,31 @@ test("the mean is that of the points in the range", () => {
   assert.equal(column.mean(10, 12), 3);
   assert.equal(column.mean(12.5, 13), 100);
   assert.equal(column.mean(20, 30), undefined);
+});
+
+test("between two points a line has the values of both, and after a gap it has none", () => {
+  const column = columnOf([0, 1], [30, 5], [60, 3], [90, 2]);
+  assert.deepEqual(column.extent(35, 55), [3, 5]);
+  assert.deepEqual(column.extent(35, 65), [3, 3], "what is in the range counts");
+  assert.deepEqual(column.extent(100, 110), [2, 2], "the last value holds for a while");
+  assert.equal(column.extent(300, 310), undefined);
+  assert.equal(column.extent(-20, -10), undefined);
+  for (const [from, to] of [
+    [35, 55],
+    [35, 65],
+    [100, 110],
+    [-20, 0],
+  ] as const)
+    assert.ok(column.holds(from, to), `${from} to ${to}`);
+  assert.ok(!column.holds(300, 310) && !column.holds(-20, -10));
+});
+
+test("what a range that moves on has left behind is let go: old points, and series that have ended", () => {
+  const steady = columnOf(...Array.from({ length: 300 }, (_, i) => [i, 1] as [number, number]));
+  const died = columnOf(...Array.from({ length: 100 }, (_, i) => [i, 1] as [number, number]));
+  const seldom = columnOf([0, 1], [190, 1]);
+  const columns = new Map(Object.entries({ steady, died, seldom }));
+  letGo(columns, 200);
+  assert.deepEqual([...columns.keys()], ["steady", "seldom"]);
+  assert.deepEqual([steady.times.length, seldom.times.length], [100, 2]);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { offers, placeOf, remembered, spotAt, type Known } from "../../src/state/expression.js";
+import { offers, placeOf, remembered, spotAt, averaged, type Known } from "../../src/state/expression.js";
 
 const known: Known = {
   metrics: [
@@ -91,4 +91,13 @@ test("queries are remembered once each, the newest first, and not for ever", () 
   assert.deepEqual(remembered(["a", "b"], "b"), ["b", "a"]);
   const many = Array.from({ length: 30 }, (_, i) => String(i));
   assert.equal(remembered(many, "x").length, 20);
+});
+
+test("a plain selector is averaged from point to point, and nothing else is", () => {
+  const f = (expression: string, want: string | undefined) => assert.equal(averaged(expression, 600), want, expression);
+  f("cpu", "avg_over_time(cpu[600s])");
+  f('cpu{hostname="a}b"}', 'avg_over_time(cpu{hostname="a}b"}[600s])');
+  f("{__name__=~\"cpu|memory\", hostname!='x'}", "avg_over_time({__name__=~\"cpu|memory\", hostname!='x'}[600s])");
+  for (const other of ["", "cpu + 1", "rate(cpu[5m])", "cpu offset 5m", 'cpu{a="b"} or cpu{a="c"}', "7"])
+    f(other, undefined);
 });

@@ -26,6 +26,9 @@ test("every word of a filter must fit a host's name, tags or status", () => {
   f("web down", ["web-2"]);
   f("up", ["web-1", "db-1"]);
   f("nothing", []);
+  hosts.push(host("down-under", "up", { group: "x" }), host("gone", "down", { group: "x" }));
+  f("down", ["web-2", "down-under", "gone"]);
+  f("up", ["web-1", "db-1", "down-under"]);
 });
 
 test("hosts are sorted by name as people count, by status from the worst, by a measure from the greatest", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FeedEvent } from "../../src/api/feed.js";
+import type { FeedEvent, Host } from "../../src/api/feed.js";
 import { PageState } from "../../src/state/page.js";
 import { healthOf, statusOf } from "../../src/views/status.js";
 
@@ -8,6 +8,10 @@ const series = { type: "cpu", host: "web-1", labels: {}, unit: "percent" };
 
 function samples(time: number, value = 1): FeedEvent {
   return { kind: "samples", named: [[0, series]], rounds: [{ time, ids: [0], values: [value] }], dropped: 0 };
+}
+
+function host(name: string, status: Host["status"], seen: number, interval = 1): Host {
+  return { name, status, tags: {}, system: "", seen, interval, conflict: false };
 }
 
 const heartbeat: FeedEvent = { kind: "samples", named: [], rounds: [], dropped: 0 };
@@ -32,12 +36,55 @@ test("a sample that was seen before does not hide that none is new", () => {
 });
 
 test("a host that is measured seldom is not stale between its samples", () => {
-  const page = new PageState();
-  const host = { name: "a", status: "up", tags: {}, system: "", seen: 0, interval: 10, conflict: false } as const;
-  page.apply({ kind: "hosts", hosts: [host] }, 0);
+  for (const page of [new PageState(), new PageState("web-1")]) {
+    page.apply({ kind: "hosts", hosts: [host("web-1", "up", 100, 10)] }, 0);
+    page.apply(samples(100), 0);
+    assert.equal(page.phase(20_000), "live");
+    assert.equal(page.phase(26_000), "stale");
+  }
+});
+
+test("hosts whose names begin alike do not hurry one", () => {
+  const page = new PageState("web-1");
+  page.apply({ kind: "hosts", hosts: [host("web-1", "up", 100, 30), host("web-10", "up", 100, 1)] }, 0);
   page.apply(samples(100), 0);
-  assert.equal(page.phase(20_000), "live");
-  assert.equal(page.phase(26_000), "stale");
+  assert.equal(page.phase(30_000), "live");
+  assert.equal(page.phase(76_000), "stale");
+});
+
+test("what is old when it comes is not live: the sample's own time counts", () => {
+  const page = new PageState("web-1");
+  page.apply({ kind: "clock", server: 1_180 }, 0);
+  page.apply(samples(100), 0);
+  assert.equal(page.phase(0), "stale");
+  assert.match(statusOf(page, "web-1", 5_000).detail, /, 18 min ago$/);
+  page.apply({ kind: "hosts", hosts: [host("web-1", "down", 100)] }, 0);
+  assert.equal(page.phase(0), "down");
+  const { word, meaning, detail } = statusOf(page, "web-1", 0);
+  assert.equal(word, "Down");
+  assert.match(meaning, /^Down since .*\d:\d\d:\d\d.*: .* does not report\.$/);
+  assert.match(detail, /, 18 min ago$/);
+  page.apply({ kind: "clock", server: 1_181 }, 1_000);
+  page.apply(samples(1_181), 1_000);
+  assert.equal(page.phase(1_000), "live", "the list of hosts is behind");
+});
+
+test("a host whose clock is behind is live while the server hears of it", () => {
+  const page = new PageState("web-1");
+  page.apply({ kind: "clock", server: 1_000 }, 0);
+  page.apply({ kind: "hosts", hosts: [host("web-1", "up", 400)] }, 0);
+  page.apply(samples(400), 0);
+  assert.equal(page.phase(0), "live");
+});
+
+test("of a host without samples since a restart the list says what is known", () => {
+  const page = new PageState("web-1");
+  page.apply({ kind: "clock", server: 200_000 }, 0);
+  page.apply(heartbeat, 0);
+  assert.equal(page.phase(0), "connecting");
+  page.apply({ kind: "hosts", hosts: [host("web-1", "down", 100_000)] }, 0);
+  assert.equal(page.phase(0), "down");
+  assert.match(statusOf(page, "web-1", 0).detail, /^Last sample Jan \d.*\d:\d\d:\d\d.*, 27 hr ago$/);
 });
 
 test("a failure is told until samples come; a refusal is an error, and silence is no answer to it", () => {

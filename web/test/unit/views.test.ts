@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { byName, groups, heroes, isCustom, labelsOf } from "../../src/charts/catalog.js";
+import { byName, groups, heroes, isCustom, labelsOf, largest } from "../../src/charts/catalog.js";
 import { amountRange, fromZero, percentRange, wholePercent, type Range } from "../../src/charts/range.js";
 import { Column } from "../../src/state/columns.js";
+import { addressOf, hostAt } from "../../src/views/address.js";
 import { commandsOf, type Commands, type Question } from "../../src/views/commands.js";
 import {
   age,
   clock,
+  dated,
   decimalsOf,
   instant,
   moment,
@@ -77,6 +79,13 @@ test("times of day have seconds, ages have one unit", () => {
   f(120_000, "2 min");
   f(7_200_000, "2 hr");
   f(172_800_000, "2 days");
+});
+
+test("a time has its day where that is not today's, and its year where that is not this one", () => {
+  const now = Date.UTC(2026, 6, 15, 12) / 1000;
+  assert.equal(dated(now - 60, now, "en"), clock(now - 60, "en"));
+  assert.match(dated(now - 5 * 86_400, now, "en"), /^Jul 10, \d\d:00:00/);
+  assert.match(dated(now - 400 * 86_400, now, "en"), /^Jun 10, 2025, \d\d:00:00/);
 });
 
 test("a period names the day and the year where they are not today's", () => {
@@ -214,7 +223,7 @@ test("the command lines survive a shell, whatever the host is called", () => {
   assert.deepEqual(commands, {
     curl: `curl -H 'Content-Type: application/json' -d ${body} http://localhost:50051/${procedure}`,
     grpcurl: `grpcurl -plaintext -d ${body} localhost:50051 ${procedure}`,
-    vitals: `vitals query --start 1970-01-01T00:00:00.000Z --end 1970-01-01T00:10:00.000Z --step 6s --server http://localhost:50051 '{hostname="o'\\''x"}'`,
+    vitals: `vitals query --start 1970-01-01T00:00:00.000Z --end 1970-01-01T00:10:00.000Z --step 6s --server http://localhost:50051 'avg_over_time({hostname="o'\\''x"}[6s] offset -5999ms)'`,
   });
 });
 
@@ -236,7 +245,7 @@ test("the command lines fit each request, and the address of the page", () => {
   f("http://[::1]:50051", selector, "grpcurl", / '\[::1\]:50051' /);
   f("http://[::1]:50051", selector, "curl", / 'http:\/\/\[::1\]:50051\/monitoring\.v1\.QueryService\/QueryRange'$/);
   f("https://h", selector, "curl", / https:\/\/h\/monitoring/);
-  f("https://h", selector, "vitals", / --server https:\/\/h 'cpu'$/);
+  f("https://h", selector, "vitals", / --server https:\/\/h 'avg_over_time\(cpu\[1s\] offset -999ms\)'$/);
   f(
     "http://h",
     { promql: "-cpu", at: 1 },
@@ -249,6 +258,47 @@ test("the command lines fit each request, and the address of the page", () => {
   f("http://h", { hosts: "" }, "vitals", /^vitals hosts --server http:\/\/h$/);
   f("http://h", { hosts: "web-" }, "vitals", /^vitals hosts --server http:\/\/h 'web-'$/);
   f("http://h", { hosts: "" }, "curl", / -d '\{\}' \S+ListHosts$/);
+});
+
+test("a chart's history is asked of PromQL point by point, each type under its name", () => {
+  const each = [["load1", 'load1{hostname="a"}'] as const, ["load5", 'load5{hostname="a"}'] as const];
+  const question = { selector: "both", each, from: 130, to: 3_610, points: 60, step: 60 };
+  assert.equal(
+    commandsOf("http://h", question, false).vitals,
+    "vitals query --start 1970-01-01T00:02:00.000Z --end 1970-01-01T01:00:10.000Z --step 60s --server http://h " +
+      `'label_replace(avg_over_time(load1{hostname="a"}[60s] offset -59999ms), "metric", "load1", "", "") or ` +
+      `label_replace(avg_over_time(load5{hostname="a"}[60s] offset -59999ms), "metric", "load5", "", "")'`,
+  );
+});
+
+test("a host has an address, whatever it is called, and the address has the host", () => {
+  const f = (host: string, want: string) => {
+    assert.equal(addressOf(host), want);
+    const { pathname, search } = new URL(want, "http://h");
+    assert.equal(hostAt({ pathname, search }), host);
+  };
+  f("web-1", "/hosts/web-1");
+  f("a/b?c#d %", "/hosts/a%2Fb%3Fc%23d%20%25");
+  f(".", "/?host=.");
+  f("..", "/?host=..");
+  f("...", "/hosts/...");
+  assert.equal(hostAt({ pathname: "/hosts/%E0%A4", search: "" }), "%E0%A4");
+  assert.equal(hostAt({ pathname: "/explore", search: "?host=a" }), undefined);
+  assert.equal(hostAt({ pathname: "/", search: "?host=" }), undefined);
+});
+
+test("the busiest are those of the time that is shown", () => {
+  const column = (process: string, ...points: [number, number][]) => {
+    const made = new Column({ type: "process_cpu", host: "a", labels: { process }, unit: "percent" });
+    for (const [time, value] of points) made.append(time, value);
+    return made;
+  };
+  const all = Array.from({ length: 8 }, (_, i) => column(`p${i}`, [100, 5], [200, 5]));
+  const died = column("died", [1, 900], [2, 900], [100, 1]);
+  const busy = column("q", [100, 1], [200, 90]);
+  const names = largest([died, ...all, busy], 100, 300).map(({ series }) => series.labels["process"]);
+  assert.equal(names.length, 8);
+  assert.ok(names.includes("q") && !names.includes("died"), names.join());
 });
 
 test("every built-in type has its place, and custom ones are told apart", () => {
