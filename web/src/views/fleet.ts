@@ -61,7 +61,7 @@ export class FleetView {
   /** Whether the list has hosts that could not be sorted yet. */
   #isWaiting = false;
   #shown: Host[] = [];
-  #sorted = 0;
+  #sorted = -Infinity;
   #focused = -1;
   #scrolled = -Infinity;
   #resting: ReturnType<typeof setTimeout> | undefined;

@@ -82,9 +82,15 @@ test("the fleet lists every host, and finds, sorts and opens them by keyboard", 
   await until("the list again", () => new URL(page.url()).pathname === "/" || page.url());
 });
 
-test("of many hosts those in sight are drawn, in order, and the keyboard stays on its host", async (t) => {
+/** many lets 80 hosts report, and returns their names. */
+async function many() {
   const all = Array.from({ length: 80 }, (_, i) => `many-${String(i).padStart(2, "0")}`);
   for (const host of all) await report(host, {});
+  return all;
+}
+
+test("of many hosts those in sight are drawn, in order, and the keyboard stays on its host", async (t) => {
+  const all = await many();
   const page = await open(t, "/?q=many-");
   await until("the list", async () => (await text(page, "main")).includes("80 of"));
   const drawn = () => page.locator(".card .name").allTextContents();
@@ -181,6 +187,7 @@ test("a long name and many tags leave the status in sight, and say what is left 
 });
 
 test("who comes back from a host finds the list where it was", async (t) => {
+  await many();
   const page = await open(t, "/?q=many-");
   await until("the list", async () => (await page.locator(".card").count()) > 5);
   await page.mouse.move(700, 400);
@@ -196,6 +203,7 @@ test("who comes back from a host finds the list where it was", async (t) => {
 });
 
 test("Escape empties the filter, and the list has all hosts again", async (t) => {
+  await many();
   const page = await open(t, "/?q=many-4");
   await until("the list", async () => /\b10 of/.test(await page.locator(".count").textContent()));
   await page.keyboard.press("/");
@@ -210,14 +218,15 @@ test("a list that is sorted by a measure is, as soon as there are samples", asyn
   const busy = setInterval(() => void report("zz-busy", { value: 400 }), 500);
   t.after(() => clearInterval(busy));
   await report("zz-busy", { value: 400 });
-  const page = await open(t, "/?sort=cpu");
-  await page.evaluate(() => (globalThis.began = performance.now()));
+  const page = await open(t, "/licenses.txt");
+  // Of the list's later answers there is none to be sorted by.
+  let asked = 0;
+  await page.route("**/ListHosts", (route) => (asked++ === 0 ? route.continue() : route.abort()));
+  await page.goto(new URL("/?sort=cpu", page.url()).href);
   await until("the busiest first", async () => {
     const [first] = await page.locator(".card .name").allTextContents();
     return first === "zz-busy" || first;
   });
-  const took = await page.evaluate(() => performance.now() - globalThis.began);
-  assert.ok(took < 4_000, `after ${took} ms`);
 });
 
 test("a host can be reached whatever it is called", async (t) => {
