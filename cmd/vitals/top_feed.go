@@ -177,7 +177,7 @@ func (f *topFeed) past(ctx context.Context, choice topChoice) {
 	if choice.host != "" {
 		selector = fmt.Sprintf("{%s=%q}", metric.HostLabel, choice.host)
 	}
-	now := time.Now().Truncate(time.Second)
+	now := time.Now()
 	res, err := f.query.QueryRange(ctx, &monitoringv1.QueryRangeRequest{
 		Selector: selector, MaxPoints: 2 * trackPoints,
 		Start: timestamppb.New(now.Add(-topPastSpan)), End: timestamppb.New(now),

@@ -18,7 +18,7 @@ const standard = { last: 900 };
 const shortest = 5;
 const longest = 10 * 366 * 86_400;
 /** The end of the year 9999, the last that a date and a timestamp can say. */
-const latest = 253_402_300_799;
+export const latest = 253_402_300_799;
 
 /** isLive tells whether samples are drawn as they come. */
 export function isLive(range: Range): boolean {

@@ -8,7 +8,7 @@ import { Chart } from "../charts/chart.js";
 import { fromZero } from "../charts/range.js";
 import type { Gestures } from "../charts/gestures.js";
 import { Column, letGo } from "../state/columns.js";
-import { isLive, windowOf, type Range } from "../state/range.js";
+import { isLive, windowOf, type Range, latest } from "../state/range.js";
 import type { Past } from "./commands.js";
 import { element, setText } from "./dom.js";
 
@@ -143,7 +143,7 @@ export class Plot {
       selector: selectorOf(types, [host]),
       each: types.map((type) => [type, selectorOf([type], [host])]),
       from: Math.max(0, from - margin),
-      to: to + margin,
+      to: Math.min(latest, to + margin),
       points: isLive(range()) ? samples : Math.min(samples, Math.ceil((width * whole) / span)),
       step: this.#step,
     };
