@@ -17,8 +17,8 @@ const longestLive = 900;
 const standard = { last: 900 };
 const shortest = 5;
 const longest = 10 * 366 * 86_400;
-/** The end of the year 9999, the last that a date and a timestamp can say. */
-export const latest = 253_402_300_799;
+/** The end of the year 2200: PromQL counts in nanoseconds, and ends in 2262. */
+export const latest = 7_289_654_399;
 
 /** isLive tells whether samples are drawn as they come. */
 export function isLive(range: Range): boolean {

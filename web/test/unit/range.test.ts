@@ -40,8 +40,8 @@ test("zooming keeps the time under the pointer where it is, and has an end", () 
 test("what cannot be shown is the nearest that can be", () => {
   const f = (query: string, want: object) => assert.deepEqual(parseRange(query), want, query);
   const decade = 10 * 366 * 86_400;
-  f("?from=1&to=1e300", { from: 253_402_300_799 - decade, to: 253_402_300_799 });
-  f("?from=0&to=99999999999999", { from: 253_402_300_799 - decade, to: 253_402_300_799 });
+  f("?from=1&to=1e300", { from: 7_289_654_399 - decade, to: 7_289_654_399 });
+  f("?from=0&to=99999999999999", { from: 7_289_654_399 - decade, to: 7_289_654_399 });
   f("?from=5&to=1796000000", { from: 1_796_000_000 - decade, to: 1_796_000_000 });
   f("?from=1000&to=1001", { from: 998, to: 1003 });
   f("?from=0&to=1", { from: 0, to: 5 });
